@@ -13,6 +13,10 @@ class StoreBusy(T2SError):
     """Another program holds the database; what was to be written stays staged and is loaded later."""
 
 
+class StoreError(T2SError):
+    """The database or something staged for it cannot be used: damaged, foreign, or of another version."""
+
+
 class EditRefused(T2SError):
     """An edit or patch does not fit the document it names; nothing was written."""
 

@@ -79,6 +79,21 @@ class Lesson(BaseModel):
         return "l-" + digest.hexdigest()[:16]
 
 
+class RuleText(BaseModel):
+    """The words of a rule. Counts are not part of it: the writer adds the support."""
+
+    model_config = ConfigDict(frozen=True)
+
+    headline: str
+    """One imperative sentence, complete on its own. Inline Markdown allowed, no line breaks."""
+    detail: str = ""
+    """Optional further sentences: what to do exactly, example of what was refused and what worked."""
+    support_note: str = ""
+    """Optional phrase for what `occurrences` counts, e.g. `refusals`, `repeats`."""
+    advice: str = ""
+    """Equal for clusters that give the same advice for different triggers; such clusters become one."""
+
+
 class RefusedLesson(BaseModel):
     """A lesson that did not pass the checks, kept with the reason so that it can be counted and shown."""
 

@@ -7,7 +7,9 @@ from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from t2s_pipeline.analysts.lesson import Lesson, LessonKind, Section, Signature
+from t2s_pipeline.analysts.lesson import Lesson, LessonKind, RuleText, Section, Signature
+
+__all__ = ["Cluster", "Effect", "LessonMerger", "Placement", "RuleText", "Support"]
 
 Placement = Literal["skill", "reference", "candidate"]
 
@@ -42,19 +44,6 @@ class Support(BaseModel):
     occurrences: int
     """Times it happened: sum of the lessons' `facts["count"]`, at least one each."""
     effect: Effect | None = None
-
-
-class RuleText(BaseModel):
-    """The words of a rule. Counts are not part of it: the writer adds the support."""
-
-    model_config = ConfigDict(frozen=True)
-
-    headline: str
-    """One imperative sentence, complete on its own. Inline Markdown allowed, no line breaks."""
-    detail: str = ""
-    """Optional further sentences: what to do exactly, example of what was refused and what worked."""
-    support_note: str = ""
-    """Optional phrase for what `occurrences` counts, e.g. `refusals`, `repeats`."""
 
 
 class Cluster(BaseModel):

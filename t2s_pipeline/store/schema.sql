@@ -3,6 +3,11 @@
 -- constraints: DuckDB checks a primary key too eagerly when a row is deleted and re-inserted in one
 -- transaction.
 
+-- One row: the version of this file's layout. The store refuses a file with another number.
+CREATE TABLE IF NOT EXISTS schema_version (
+    version  INTEGER NOT NULL
+);
+
 -- One row per execution. `header` is the ATIF trajectory without its steps.
 CREATE TABLE IF NOT EXISTS traces (
     trace_id        VARCHAR NOT NULL,
@@ -69,11 +74,12 @@ CREATE TABLE IF NOT EXISTS actions (
     position   INTEGER NOT NULL,  -- ordinal of the call in its trace, from 0
     step_id    INTEGER NOT NULL,
     tool       VARCHAR NOT NULL,
+    kind       VARCHAR NOT NULL,  -- sql, shell, python, other
     action     VARCHAR NOT NULL,  -- abstract name: `git commit`, `SELECT`, `book_reservation`
     features   VARCHAR[] NOT NULL,
-    call_hash  UBIGINT NOT NULL,  -- equal for equal tool and arguments
     error      VARCHAR,           -- error template; null when the call worked
-    changed    BOOLEAN NOT NULL   -- false when the same call gave the same result just before
+    after_user BOOLEAN NOT NULL,  -- the step just before was a message of the user
+    repeated   BOOLEAN NOT NULL   -- the same call gave the same result just before
 );
 
 -- One row per lesson; `body` is the Lesson as JSON.

@@ -1,0 +1,106 @@
+"""The words of a rule about a habit."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from t2s_pipeline.analysts.lesson import RuleText
+from t2s_pipeline.analysts.statistical.actions.sql import INSPECTS
+from t2s_pipeline.analysts.statistical.wording import clause_words
+
+MAX_EXAMPLE = 160
+_SCHEMA_STATEMENTS = frozenset(("DESCRIBE", "SHOW", "PRAGMA", "SUMMARIZE"))
+
+
+def contrast_text(facts: Sequence[Mapping[str, Any]]) -> RuleText:
+    """Headline and detail for one habit; the facts of all its lessons carry the same habit and rates."""
+    first = facts[0]
+    habit = first["habit"]
+    kind, action, other = habit["kind"], habit["action"], habit.get("other", "")
+    if first["family"] == "works":
+        headline = f"{_do(action)} before the first {_thing(other)}."
+        detail = (
+            f"The first {_thing(other)} worked in {first['rate_with']:.0%} of the runs that did this and in "
+            f"{first['rate_without']:.0%} of the runs of the same tasks that did not."
+        )
+        return RuleText(headline=headline, detail=detail)
+    if first["harmful"]:
+        return RuleText(headline=_harmful(kind, action, other))
+    headline = _helpful(kind, action, other)
+    if first.get("instead_of"):
+        headline = f"{headline[:-1]} rather than {clause_words(first['instead_of'])}."
+    return RuleText(headline=headline, detail=_example(facts))
+
+
+def _helpful(kind: str, action: str, other: str) -> str:
+    if kind == "before":
+        return f"{_do(action)} before the first {_thing(other)}."
+    if kind == "after":
+        return f"{_do(action)} once more after the last {_thing(other)}, before finishing."
+    if kind == "asks":
+        return f"Ask the user right before the first {_thing(action)} and wait for the answer."
+    if kind == "starts":
+        return f"{_do(action)} first of all."
+    if kind == "answer":
+        return f"In the query that gives the answer, use {clause_words(action)}."
+    return f"{_do(action)}."
+
+
+def _harmful(kind: str, action: str, other: str) -> str:
+    if kind == "before":
+        return f"Leave {_thing(action)} until after the first {_thing(other)}."
+    if kind == "after":
+        return f"Do not end on {_thing(action)} after the last {_thing(other)}."
+    if kind == "asks":
+        return f"Do not wait for the user with the first {_thing(action)}."
+    if kind == "starts":
+        return f"Do not start with {_thing(action)}."
+    if kind == "answer":
+        return f"In the query that gives the answer, avoid {clause_words(action)}."
+    return f"Avoid {_thing(action)}."
+
+
+def _do(action: str) -> str:
+    """An action as the beginning of an instruction."""
+    if action == INSPECTS:
+        return "Look at the schema"
+    if action in _SCHEMA_STATEMENTS:
+        return f"Look at the schema with `{action}`"
+    if action.startswith("assigns "):
+        return f"Assign {action.removeprefix('assigns ')}"
+    if action.startswith("writes "):
+        return f"Write {action.removeprefix('writes ')}"
+    if action.startswith("`import "):
+        return f"Use {action.replace('import ', '')}"
+    return f"{'Call' if _is_call(action) else 'Use'} {_code(action)}"
+
+
+def _thing(action: str) -> str:
+    """An action as an object in a sentence."""
+    if action == INSPECTS:
+        return "look at the schema"
+    if action.startswith("assigns "):
+        return f"assignment to {action.removeprefix('assigns ')}"
+    if action.startswith("writes "):
+        return action.removeprefix("writes ")
+    return _code(action)
+
+
+def _code(action: str) -> str:
+    return action if "`" in action else f"`{action}`"
+
+
+def _is_call(action: str) -> bool:
+    return re.fullmatch(r"`?[.\w]+(?:\(.*\))?`?(?: with .*)?", action) is not None and not action.isupper()
+
+
+def _example(facts: Sequence[Mapping[str, Any]]) -> str:
+    """The example most tasks share, the shortest among equals."""
+    counts = Counter(fact["example"] for fact in facts if fact.get("example"))
+    fitting = [text for text in counts if len(text) <= MAX_EXAMPLE and "`" not in text and "\n" not in text]
+    if not fitting:
+        return ""
+    return f"For example `{min(fitting, key=lambda text: (-counts[text], len(text), text))}`."

@@ -1,0 +1,27 @@
+"""The statistical engine's words for a cluster: a template filled with what its lessons counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from t2s_pipeline.analysts.lesson import Lesson, RuleText
+from t2s_pipeline.analysts.statistical.contrast_text import contrast_text
+from t2s_pipeline.analysts.statistical.refusal_text import refusal_text
+from t2s_pipeline.analysts.statistical.repeat_text import repeat_text
+
+
+class StatisticalMerger:
+    """Implements `consolidation.cluster.LessonMerger` for lessons of the statistical engine."""
+
+    name = "statistical"
+    version = "1"
+
+    def merge(self, lessons: Sequence[Lesson], support: object = None) -> RuleText | None:  # noqa: ARG002
+        """Words for lessons of one pattern and tool; None when a person could not act on them."""
+        facts = [lesson.facts for lesson in lessons]
+        signature = lessons[0].signature
+        if signature.pattern == "refusal":
+            return refusal_text(signature.tool, facts)
+        if signature.pattern == "repeat":
+            return repeat_text(signature.tool, facts)
+        return contrast_text(facts)

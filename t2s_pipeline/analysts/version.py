@@ -1,0 +1,19 @@
+"""Versions of code that decides results: equal sources, equal version; a changed analyst shows as stale."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def source_version(roots: Iterable[Path], suffixes: tuple[str, ...] = (".py", ".md")) -> str:
+    """12 hex digits of the contents of all source files below the given files or folders."""
+    digest = hashlib.sha256()
+    for root in roots:
+        files = (
+            [root] if root.is_file() else sorted(path for path in root.rglob("*") if path.suffix in suffixes)
+        )
+        for path in files:
+            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]

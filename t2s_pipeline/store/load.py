@@ -1,0 +1,105 @@
+"""One staged set into the database, in one transaction that can be repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import duckdb
+
+from t2s_pipeline.store.stage import StagedSet
+from t2s_pipeline.store.tables import REFINED_BY, table
+
+
+@dataclass(frozen=True)
+class SetReport:
+    """One set that is in the database."""
+
+    name: str
+    scope: tuple[str, tuple[str, ...]]
+    """Column and values."""
+    rows: Mapping[str, int]
+    """Rows inserted, by table."""
+    duplicates: int
+    """Traces left out because another batch (or the same set) already has them."""
+
+
+def load_set(connection: duckdb.DuckDBPyConnection, staged: StagedSet) -> SetReport:
+    """Replace the rows of the set's scope by its rows; loading a set again gives the same rows.
+
+    A trace that another scope already holds is left out with its steps: the first one stays.
+    """
+    manifest = staged.manifest
+    connection.begin()
+    try:
+        for name in manifest.rows:
+            _delete_scope(connection, staged, name)
+        rows = dict.fromkeys(manifest.rows, 0)
+        # Traces first: which steps are inserted depends on them.
+        for name in sorted(manifest.rows, key=lambda name: (name != "traces", name)):
+            rows[name] = _insert(connection, staged, name)
+        skipped = manifest.duplicates + manifest.rows.get("traces", 0) - rows.get("traces", 0)
+        if "traces" in rows and "batch_stages" in rows:
+            _count_traces(connection, staged, rows["traces"], skipped)
+        connection.commit()
+    except duckdb.Error:
+        connection.rollback()
+        raise
+    return SetReport(staged.path.name, (manifest.scope_column, manifest.scope_values), rows, skipped)
+
+
+def report_of_loaded(connection: duckdb.DuckDBPyConnection, staged: StagedSet) -> SetReport:
+    """The report of a set that another process has loaded."""
+    manifest = staged.manifest
+    rows = dict(manifest.rows)
+    for name in {"traces", "steps"} & rows.keys():
+        sql = f"SELECT count(*) FROM {name} WHERE {_in_scope(staged)}"
+        rows[name] = _number(connection.execute(sql, [list(manifest.scope_values)]))
+    skipped = manifest.duplicates + manifest.rows.get("traces", 0) - rows.get("traces", 0)
+    return SetReport(staged.path.name, (manifest.scope_column, manifest.scope_values), rows, skipped)
+
+
+def _in_scope(staged: StagedSet) -> str:
+    """The condition that a row is in the scope of a set; its one parameter is the list of values."""
+    # Table and column names come from `tables`, which refuses unknown ones.
+    return f"{staged.manifest.scope_column} IN (SELECT unnest(?::VARCHAR[]))"
+
+
+def _delete_scope(connection: duckdb.DuckDBPyConnection, staged: StagedSet, name: str) -> None:
+    sql = f"DELETE FROM {name} WHERE {_in_scope(staged)}"
+    parameters: list[object] = [list(staged.manifest.scope_values)]
+    if name in REFINED_BY:
+        column = REFINED_BY[name]
+        sql += f" AND {column} IN (SELECT {column} FROM read_parquet(?))"
+        parameters.append(str(staged.parquet(name)))
+    connection.execute(sql, parameters)
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, staged: StagedSet, name: str) -> int:
+    columns = ", ".join(table(name).columns)
+    sql = f"INSERT INTO {name} ({columns}) SELECT {columns} FROM read_parquet(?)"
+    parameters: list[object] = [str(staged.parquet(name))]
+    if name == "traces":
+        sql += " WHERE trace_id NOT IN (SELECT trace_id FROM traces)"
+    elif name == "steps":
+        sql += f" WHERE trace_id IN (SELECT trace_id FROM traces WHERE {_in_scope(staged)})"
+        parameters.append(list(staged.manifest.scope_values))
+    return _number(connection.execute(sql, parameters))
+
+
+def _count_traces(
+    connection: duckdb.DuckDBPyConnection, staged: StagedSet, traces: int, skipped: int
+) -> None:
+    connection.execute(
+        "UPDATE batch_stages SET traces = ?, duplicates = duplicates + ?"
+        f" WHERE stage = 'traces' AND {_in_scope(staged)}",
+        [traces, skipped, list(staged.manifest.scope_values)],
+    )
+
+
+def _number(result: duckdb.DuckDBPyConnection) -> int:
+    """The single number a statement returns; all rows are fetched because DuckDB keeps a connection
+    with an unfinished result from running anything else.
+    """
+    ((number,),) = result.fetchall()
+    return int(number)

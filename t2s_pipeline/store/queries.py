@@ -1,0 +1,314 @@
+"""What the other rooms ask the store, by name. Rows come in a fixed order; nothing here writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import polars as pl
+from atif import Trajectory
+
+from t2s_pipeline.analysts.lesson import Lesson
+from t2s_pipeline.consolidation.cluster import Cluster
+from t2s_pipeline.store.store import Store
+from t2s_pipeline.traces.record import Outcome, Source, TraceRecord, Usage
+
+_STEPS_AT_A_TIME = 30_000
+"""Steps read in one piece while rebuilding records: some tens of megabytes of text."""
+
+
+def traces_of_batches(store: Store, batches: Sequence[str]) -> pl.DataFrame:
+    """Rows of `traces`, headers included, ordered by batch and trace."""
+    return store.query(
+        "SELECT * FROM traces WHERE batch IN (SELECT unnest(?::VARCHAR[])) ORDER BY batch, trace_id",
+        [list(batches)],
+    )
+
+
+def traces_of_skill(store: Store, skill: str) -> pl.DataFrame:
+    """Rows of `traces` of a skill without their headers, ordered by trace."""
+    return store.query("SELECT * EXCLUDE (header) FROM traces WHERE skill = ? ORDER BY trace_id", [skill])
+
+
+def trace(store: Store, trace_id: str) -> TraceRecord | None:
+    """One record; None when the store does not have it."""
+    traces = store.query("SELECT * FROM traces WHERE trace_id = ?", [trace_id])
+    if traces.is_empty():
+        return None
+    bodies = steps_of_trace(store, trace_id)["body"].to_list()
+    return _record(traces.row(0, named=True), bodies)
+
+
+def steps_of_batches(store: Store, batches: Sequence[str]) -> pl.DataFrame:
+    """Rows of `steps`, ordered by batch, trace and step."""
+    return store.query(
+        "SELECT * FROM steps WHERE batch IN (SELECT unnest(?::VARCHAR[])) ORDER BY batch, trace_id, step_id",
+        [list(batches)],
+    )
+
+
+def steps_of_traces(store: Store, trace_ids: Sequence[str]) -> pl.DataFrame:
+    """Rows of `steps` of the given traces, ordered by trace and step."""
+    return store.query(
+        "SELECT * FROM steps WHERE trace_id IN (SELECT unnest(?::VARCHAR[])) ORDER BY trace_id, step_id",
+        [list(trace_ids)],
+    )
+
+
+def steps_of_trace(store: Store, trace_id: str) -> pl.DataFrame:
+    """Rows of `steps` of one trace, in order."""
+    return store.query("SELECT * FROM steps WHERE trace_id = ? ORDER BY step_id", [trace_id])
+
+
+def step_bodies(store: Store, steps: Iterable[tuple[str, int]]) -> dict[tuple[str, int], str]:
+    """The ATIF JSON of many (trace id, step id) at once; steps the store does not have are left out."""
+    wanted = sorted(set(steps))
+    rows = store.query(
+        "SELECT trace_id, step_id, body FROM steps JOIN"
+        " (SELECT unnest($traces::VARCHAR[]) AS trace_id, unnest($steps::INTEGER[]) AS step_id)"
+        " USING (trace_id, step_id) ORDER BY trace_id, step_id",
+        {"traces": [trace_id for trace_id, _ in wanted], "steps": [step_id for _, step_id in wanted]},
+    )
+    return {(trace_id, step_id): body for trace_id, step_id, body in rows.iter_rows()}
+
+
+def trace_records(store: Store, batches: Sequence[str]) -> Iterator[TraceRecord]:
+    """The records of some batches, ordered by batch and trace, a bounded number in memory at a time."""
+    traces = traces_of_batches(store, batches)
+    piece = (traces["n_steps"].cum_sum() // _STEPS_AT_A_TIME).alias("piece")
+    for _, part in traces.group_by(piece, maintain_order=True):
+        steps = store.query(
+            "SELECT trace_id, body FROM steps WHERE batch IN (SELECT unnest($batches::VARCHAR[]))"
+            " AND trace_id IN (SELECT unnest($traces::VARCHAR[])) ORDER BY trace_id, step_id",
+            {"batches": part["batch"].unique().to_list(), "traces": part["trace_id"].to_list()},
+        )
+        bodies: dict[str, list[str]] = {}
+        for trace_id, body in steps.iter_rows():
+            bodies.setdefault(trace_id, []).append(body)
+        for row in part.iter_rows(named=True):
+            yield _record(row, bodies.get(row["trace_id"], []))
+
+
+def actions_of_skill(store: Store, skill: str) -> pl.DataFrame:
+    """Rows of `actions` of a skill, ordered by trace and position."""
+    return store.query("SELECT * FROM actions WHERE skill = ? ORDER BY trace_id, position", [skill])
+
+
+def lessons_of_skill(store: Store, skill: str) -> list[Lesson]:
+    """Every lesson of a skill, ordered by id."""
+    rows = store.query("SELECT body FROM lessons WHERE skill = ? ORDER BY lesson_id", [skill])
+    return [Lesson.model_validate_json(body) for body in rows["body"]]
+
+
+def lesson_rows(store: Store, batches: Sequence[str]) -> pl.DataFrame:
+    """Rows of `lessons` of some batches without their bodies, ordered by lesson."""
+    return store.query(
+        "SELECT * EXCLUDE (body) FROM lessons WHERE batch IN (SELECT unnest(?::VARCHAR[]))"
+        " ORDER BY lesson_id",
+        [list(batches)],
+    )
+
+
+def evidence_of_skill(store: Store, skill: str) -> pl.DataFrame:
+    """Rows of `evidence` of a skill's lessons, ordered by lesson, trace and step."""
+    return store.query(
+        "SELECT evidence.* FROM evidence JOIN lessons USING (lesson_id, batch) WHERE skill = ?"
+        " ORDER BY lesson_id, evidence.trace_id, first_step, last_step, quote",
+        [skill],
+    )
+
+
+def clusters_of_skill(store: Store, skill: str) -> list[Cluster]:
+    """The clusters of the latest consolidation of a skill, ordered by id."""
+    rows = store.query("SELECT body FROM clusters WHERE skill = ? ORDER BY cluster_id", [skill])
+    return [Cluster.model_validate_json(body) for body in rows["body"]]
+
+
+def conflicts_of_skill(store: Store, skill: str) -> pl.DataFrame:
+    """Rows of `conflicts` of the latest consolidation of a skill."""
+    return store.query("SELECT * FROM conflicts WHERE skill = ? ORDER BY winner, loser", [skill])
+
+
+def rules_of_skill(store: Store, skill: str) -> pl.DataFrame:
+    """Rows of `rules` of the published version of a skill, in reading order."""
+    return store.query(
+        "SELECT * FROM rules WHERE skill = ? ORDER BY path <> 'SKILL.md', path, first_line, rule_id", [skill]
+    )
+
+
+def versions_of_skill(store: Store, skill: str) -> pl.DataFrame:
+    """Rows of `versions` of a skill, oldest first."""
+    return store.query("SELECT * FROM versions WHERE skill = ? ORDER BY created_at, version", [skill])
+
+
+def batch_stages(store: Store) -> pl.DataFrame:
+    """Rows of `batch_stages`, ordered by skill, batch and stage (`traces` first)."""
+    return store.query("SELECT * FROM batch_stages ORDER BY skill, batch, stage DESC")
+
+
+def quarantine_rows(store: Store, batches: Sequence[str] | None = None) -> pl.DataFrame:
+    """Rows of `quarantine`, of some batches or of all, ordered by batch and place."""
+    return store.query(
+        "SELECT * FROM quarantine WHERE $batches IS NULL OR list_contains($batches::VARCHAR[], batch)"
+        " ORDER BY batch, uri, reason",
+        {"batches": None if batches is None else list(batches)},
+    )
+
+
+def refused_lesson_rows(store: Store, batches: Sequence[str] | None = None) -> pl.DataFrame:
+    """Rows of `refused_lessons`, of some batches or of all, ordered by batch, trace and analyst."""
+    return store.query(
+        "SELECT * FROM refused_lessons"
+        " WHERE $batches IS NULL OR list_contains($batches::VARCHAR[], batch)"
+        " ORDER BY batch, trace_id, analyst, text",
+        {"batches": None if batches is None else list(batches)},
+    )
+
+
+def status_counts(store: Store) -> pl.DataFrame:
+    """One row per skill: traces by outcome, what was quarantined and made, and the published version."""
+    return store.query(
+        """
+        WITH skills AS (
+            SELECT skill FROM traces UNION SELECT skill FROM quarantine
+            UNION SELECT skill FROM clusters UNION SELECT skill FROM versions
+        ),
+        outcomes AS (
+            SELECT skill, count(*) AS traces,
+                   count(*) FILTER (status = 'success') AS success,
+                   count(*) FILTER (status = 'failure') AS failure,
+                   count(*) FILTER (status = 'partial') AS partial,
+                   count(*) FILTER (status = 'error') AS error,
+                   count(*) FILTER (status = 'unknown') AS unknown,
+                   count(DISTINCT task_id) AS tasks
+            FROM traces GROUP BY skill
+        ),
+        aside AS (SELECT skill, count(*) AS quarantined FROM quarantine GROUP BY skill),
+        taught AS (SELECT skill, count(*) AS lessons FROM lessons GROUP BY skill),
+        merged AS (SELECT skill, count(*) AS clusters FROM clusters GROUP BY skill),
+        said AS (SELECT skill, count(DISTINCT rule_id) AS rules FROM rules GROUP BY skill),
+        current_version AS (
+            SELECT skill, arg_max(version, created_at) AS version FROM versions WHERE published GROUP BY skill
+        )
+        SELECT skill, coalesce(traces, 0) AS traces, coalesce(tasks, 0) AS tasks,
+               coalesce(success, 0) AS success, coalesce(failure, 0) AS failure,
+               coalesce(partial, 0) AS partial, coalesce(error, 0) AS error,
+               coalesce(unknown, 0) AS unknown, coalesce(quarantined, 0) AS quarantined,
+               coalesce(lessons, 0) AS lessons, coalesce(clusters, 0) AS clusters,
+               coalesce(rules, 0) AS rules, version
+        FROM skills
+        LEFT JOIN outcomes USING (skill) LEFT JOIN aside USING (skill) LEFT JOIN taught USING (skill)
+        LEFT JOIN merged USING (skill) LEFT JOIN said USING (skill) LEFT JOIN current_version USING (skill)
+        ORDER BY skill
+        """
+    )
+
+
+def rules_at_line(store: Store, skill: str, path: str, line: int) -> pl.DataFrame:
+    """Rows of `rules` that say a line (1-based) of a file of the published skill."""
+    return store.query(
+        "SELECT * FROM rules WHERE skill = ? AND path = ? AND ? BETWEEN first_line AND last_line"
+        " ORDER BY first_line, rule_id",
+        [skill, path, line],
+    )
+
+
+def explain_rows(store: Store, skill: str, rule_id: str) -> pl.DataFrame:
+    """Why a rule is there: one row per quote, from the rule over its cluster and lessons to the source.
+
+    A rule with no evidence left still gives a row, with empty lesson and evidence columns.
+    """
+    return store.query(
+        """
+        WITH rule AS (
+            SELECT * FROM rules WHERE skill = $skill AND rule_id = $rule_id
+        ),
+        member AS (
+            SELECT cluster_id, lesson_id FROM cluster_lessons
+            WHERE skill = $skill AND cluster_id IN (SELECT cluster_id FROM rule)
+        ),
+        shown AS (
+            SELECT member.cluster_id, lesson.lesson_id, lesson.analyst, lesson.when_, lesson.do_,
+                   lesson.because, quote.trace_id, quote.first_step, quote.last_step, quote.quote
+            FROM member
+            JOIN lessons AS lesson USING (lesson_id)
+            LEFT JOIN evidence AS quote ON quote.lesson_id = lesson.lesson_id AND quote.batch = lesson.batch
+        )
+        SELECT rule.rule_id, rule.version, rule.path, rule.first_line, rule.last_line, rule.text,
+               rule.cluster_id, cluster.kind, cluster.section, cluster.headline, cluster.traces,
+               cluster.tasks, cluster.success, cluster.failure, cluster.occurrences,
+               shown.lesson_id, shown.analyst, shown.when_, shown.do_, shown.because,
+               shown.trace_id, source.uri AS source_uri, source.task_id, source.status AS outcome,
+               shown.first_step, shown.last_step, shown.quote
+        FROM rule
+        LEFT JOIN clusters AS cluster ON cluster.cluster_id = rule.cluster_id AND cluster.skill = rule.skill
+        LEFT JOIN shown ON shown.cluster_id = rule.cluster_id
+        LEFT JOIN traces AS source ON source.trace_id = shown.trace_id
+        ORDER BY rule.path <> 'SKILL.md', rule.path, rule.first_line, rule.cluster_id,
+                 shown.lesson_id, shown.trace_id, shown.first_step, shown.last_step, shown.quote
+        """,
+        {"skill": skill, "rule_id": rule_id},
+    )
+
+
+def impact(store: Store, trace_id: str) -> pl.DataFrame:
+    """What rests on a trace: one row per cluster it supports, with the rule that says it, if one does.
+
+    `quotes` is the number of quotes from this trace, `traces` the cluster's whole support: a cluster with
+    `traces` = 1 falls when the trace goes.
+    """
+    return store.query(
+        """
+        WITH taught AS (
+            SELECT lesson_id, count(*) AS quotes FROM evidence WHERE trace_id = $trace_id GROUP BY lesson_id
+        ),
+        touched AS (
+            SELECT member.skill, member.cluster_id, count(*) AS lessons, sum(quotes)::BIGINT AS quotes
+            FROM cluster_lessons AS member JOIN taught USING (lesson_id)
+            GROUP BY member.skill, member.cluster_id
+        )
+        SELECT touched.skill, touched.cluster_id, cluster.headline, cluster.placement, cluster.traces,
+               cluster.tasks, touched.lessons, touched.quotes, rule.rule_id, rule.path, rule.first_line,
+               rule.last_line, rule.text
+        FROM touched
+        JOIN clusters AS cluster USING (skill, cluster_id)
+        LEFT JOIN rules AS rule USING (skill, cluster_id)
+        ORDER BY touched.skill, rule.path IS NULL, rule.path <> 'SKILL.md', rule.path, rule.first_line,
+                 touched.cluster_id
+        """,
+        {"trace_id": trace_id},
+    )
+
+
+def _record(row: dict[str, Any], bodies: Sequence[str]) -> TraceRecord:
+    """The record of a `traces` row (with header) and the bodies of its steps in order."""
+    # One parse of one document is several times faster than one per step.
+    document = f'{row["header"][:-1]},"steps":[{",".join(bodies)}]}}'
+    return TraceRecord(
+        trace_id=row["trace_id"],
+        skill=row["skill"],
+        task_id=row["task_id"],
+        trial=row["trial"],
+        agent=row["agent"],
+        source=Source(
+            format=row["format"],
+            format_version=row["format_version"],
+            uri=row["uri"],
+            sha256=row["sha256"],
+            warnings=tuple(row["warnings"]),
+        ),
+        outcome=Outcome(
+            status=row["status"],
+            reward=row["reward"],
+            source=row["outcome_source"],
+            infra_error=row["infra_error"],
+            detail=row["outcome_detail"],
+        ),
+        usage=Usage(
+            input_tokens=row["input_tokens"],
+            output_tokens=row["output_tokens"],
+            cached_tokens=row["cached_tokens"],
+            cost_usd=row["cost_usd"],
+        ),
+        trajectory=Trajectory.model_validate_json(document),
+    )
