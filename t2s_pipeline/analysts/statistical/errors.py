@@ -61,6 +61,7 @@ _NAMED = re.compile(
     r" (?!(?:and|with|for|not|does|has|was|are|must|cannot|already|from|the)\b)(\w{3,})\b",
     re.IGNORECASE,
 )
+_CLOSED = {"'": "\ue000", '"': "\ue001", "`": "\ue002"}
 _UNCLOSED = re.compile(r"(?<![\w'\"`…])(['\"`])(?![^\n]*\1(?!\w))[^\n]*$")
 _VARIABLE = re.compile(
     r"https?://\S+"
@@ -173,8 +174,13 @@ def _shown(raw: str, sent: str) -> str:
     if text[:1] == "{" or len(text) < 3:
         text = raw
     words = frozenset(_WORD.findall(sent))
-    text = _QUOTED.sub(lambda m: m[1] + _mask_quoted(m["inner"], sent, words) + m[1], text)
+    # Closed quotes are taken out of the way while one that never closes is looked for.
+    text = _QUOTED.sub(
+        lambda m: f"{_CLOSED[m[1]]}{_mask_quoted(m['inner'], sent, words)}{_CLOSED[m[1]]}", text
+    )
     text = _UNCLOSED.sub(lambda m: f"{m[1]}{GAP}{m[1]}", text)
+    for quote, mark in _CLOSED.items():
+        text = text.replace(mark, quote)
     text = _NAMED.sub(lambda m: f"{m[1]} {GAP}" if m[2] in set(re.findall(r"\w+", sent)) else m[0], text)
     text = _mask(text, words)
     text = _GAPS.sub(f"{GAP} ", text)

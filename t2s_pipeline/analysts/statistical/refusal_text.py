@@ -49,7 +49,7 @@ _SUBJECT = {"sql": "the query", "shell": "the command", "python": "the code"}
 
 
 class Advice(NamedTuple):
-    """What to do, and a key that is equal for equal advice."""
+    """What to do, and a key that is equal for equal advice (empty where the words are too general)."""
 
     key: str
     text: str
@@ -77,7 +77,12 @@ def refusal_text(tool: str, facts: Sequence[Facts]) -> RuleText | None:
         headline = f"{advice.text}."
         verb = "refuses" if facts[0]["kind"] == "other" else "fails"
         detail = f"Otherwise {subject} {verb} with {cited}. {advice.detail}".rstrip()
-    return RuleText(headline=headline, detail=detail, support_note="refusals", advice=f"{tool}: {advice.key}")
+    return RuleText(
+        headline=headline,
+        detail=detail,
+        support_note="refusals",
+        advice=f"{tool}: {advice.key}" if advice.key else "",
+    )
 
 
 def _messages(facts: Sequence[Facts]) -> list[str]:
@@ -100,6 +105,7 @@ def advice_of(tool: str, facts: Sequence[Facts]) -> Advice | None:
         or _plain_code(fixed)
         or _names(fixed)
         or _values(tool, fixed)
+        or _literals(fixed)
         or _clauses(fixed)
     )
 
@@ -205,6 +211,19 @@ def _values(tool: str, fixed: Sequence[Facts]) -> Advice | None:
         text = f"give `{where}` the way the message asks"
         return Advice(f"as asked {where}", text, _example(fixed, here), conditional=True)
     return Advice(f"other {where}", f"choose another `{where}`", detail, conditional=True)
+
+
+def _literals(fixed: Sequence[Facts]) -> Advice | None:
+    """Code that got through after a quoted value was exchanged: a cell, a path, a key."""
+
+    def exchanged(change: AnyChange) -> bool:
+        quoted = str(change.get("example", ("",))[0])[:1] in ("'", '"')
+        return bool(change["where"] == "a name" and change["how"] == "replaced" and quoted)
+
+    if _share(fixed, exchanged) < MOST:
+        return None
+    text = "change the value it points at"
+    return Advice("", text, _example(fixed, exchanged), conditional=True)
 
 
 def _clauses(fixed: Sequence[Facts]) -> Advice | None:

@@ -58,9 +58,8 @@ def with_constants(shown: str, raws: Sequence[str]) -> str:
     belongs to the message.
     """
     parts = shown.split(GAP)
-    pattern = re.compile(
-        "(.*?)".join(re.escape(part) for part in parts[:-1]) + "(.*?)" + re.escape(parts[-1])
-    )
+    last = f"(.*?){re.escape(parts[-1])}" if parts[-1] else "(.*)"
+    pattern = re.compile("(.*?)".join(re.escape(part) for part in parts[:-1]) + last)
     found = [match.groups() for raw in raws if (match := pattern.search(" ".join(raw.split()))) is not None]
     if len(parts) < 2 or len(found) < MIN_CONSTANT:
         return shown
