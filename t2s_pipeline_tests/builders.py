@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from atif import Trajectory
+
 from t2s_pipeline.analysts.statistical.runs import Run, run_from_steps
-from t2s_pipeline.traces.record import OutcomeStatus
+from t2s_pipeline.traces.record import Outcome, OutcomeStatus, Source, TraceRecord
 
 
 def user(text: str) -> dict[str, Any]:
@@ -52,4 +54,29 @@ def run_of(
     """A run of the given steps."""
     return run_from_steps(
         numbered(steps), trace_id=trace_id, skill="skill", task_id=task_id, agent=agent, outcome=outcome
+    )
+
+
+def record_of(
+    *steps: Mapping[str, Any],
+    trace_id: str = "t-1",
+    task_id: str | None = "task",
+    agent: str = "agent",
+    status: OutcomeStatus = "success",
+    infra_error: bool = False,
+) -> TraceRecord:
+    """A TraceRecord of the given steps."""
+    body = {
+        "schema_version": "ATIF-v1.8",
+        "agent": {"name": agent, "version": "1"},
+        "steps": numbered(steps),
+    }
+    return TraceRecord(
+        trace_id=trace_id,
+        skill="skill",
+        task_id=task_id,
+        agent=agent,
+        source=Source(format="test", uri=f"inbox/skill/{trace_id}.jsonl#L1", sha256="0" * 64),
+        outcome=Outcome(status=status, infra_error=infra_error),
+        trajectory=Trajectory.model_validate(body),
     )

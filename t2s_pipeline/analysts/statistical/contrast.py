@@ -337,7 +337,9 @@ def _most_precise(left: list[_Candidate], table: HabitTable) -> _Candidate:
         if abs(candidate.contrast.z) >= 0.85 * abs(best.contrast.z)
         and abs(_phi(table.has[:, candidate.column], table.has[:, best.column])) >= SAME_HABIT_PHI
     ]
-    return min(near, key=lambda c: (_PRIORITY[c.habit.kind], -abs(c.contrast.z), c.habit))
+    return min(
+        near, key=lambda c: (_PRIORITY[c.habit.kind], -abs(c.contrast.z), len(c.habit.action), c.habit)
+    )
 
 
 def _still_tells(
