@@ -22,7 +22,7 @@ from t2s_pipeline.analysts.statistical.habits import (
     Habit,
     HabitTable,
     RunActions,
-    first_query_has,
+    first_answer_has,
     habit_table,
     labels_of,
     last_label,
@@ -46,6 +46,7 @@ MIN_ADJUSTED_Z = 1.64
 CONDITIONAL_P = 0.05
 """A habit must say something that the habits chosen before it do not."""
 SAME_HABIT_PHI = 0.6
+NEARLY_AS_STRONG = 0.97
 EXCLUDES_PHI = 0.3
 USUAL_END_SHARE = 0.8
 MAX_FINDINGS = 12
@@ -53,9 +54,6 @@ MIN_FAILING_SHARE = 0.1
 """Share of first calls of an action that must fail before its preconditions are looked for."""
 
 Family = Literal["success", "works"]
-
-_PRIORITY = {"before": 0, "after": 1, "asks": 2, "starts": 3, "answer": 4, "does": 5}
-"""Among habits that are nearly the same in these runs, the one that tells most precisely what to do."""
 
 
 @dataclass(frozen=True)
@@ -291,7 +289,7 @@ def _comes_before_failing(
     if habit.kind == "starts":
         return True
     if habit.kind == "answer":
-        first = [first_query_has(run, habit.action) for run in runs.actions]
+        first = [first_answer_has(run, habit) for run in runs.actions]
         has = np.array([value is True for value in first])
         counted = np.array([value is not None for value in first])
     elif habit.kind == "does":
@@ -317,7 +315,7 @@ def _independent(
     candidates: list[_Candidate], table: HabitTable, good: BoolArray, strata: IntArray
 ) -> list[_Candidate]:
     """Forward selection: the strongest habit, then the strongest that still says something given it, …"""
-    left = sorted(candidates, key=lambda c: (-abs(c.contrast.z), _PRIORITY[c.habit.kind], c.habit))
+    left = sorted(candidates, key=lambda c: (-abs(c.contrast.z), c.habit.preference))
     chosen: list[_Candidate] = []
     split = strata
     while left and len(chosen) < MAX_FINDINGS:
@@ -334,12 +332,10 @@ def _most_precise(left: list[_Candidate], table: HabitTable) -> _Candidate:
     near = [
         candidate
         for candidate in left
-        if abs(candidate.contrast.z) >= 0.85 * abs(best.contrast.z)
+        if abs(candidate.contrast.z) >= NEARLY_AS_STRONG * abs(best.contrast.z)
         and abs(_phi(table.has[:, candidate.column], table.has[:, best.column])) >= SAME_HABIT_PHI
     ]
-    return min(
-        near, key=lambda c: (_PRIORITY[c.habit.kind], -abs(c.contrast.z), len(c.habit.action), c.habit)
-    )
+    return min(near, key=lambda c: (c.habit.preference, -abs(c.contrast.z)))
 
 
 def _still_tells(

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from t2s_pipeline.analysts.lesson import RuleText
+from t2s_pipeline.analysts.statistical.actions.python import READS, SAVES
 from t2s_pipeline.analysts.statistical.actions.sql import INSPECTS
 from t2s_pipeline.analysts.statistical.wording import clause_words
 
@@ -35,6 +36,13 @@ def contrast_text(facts: Sequence[Mapping[str, Any]]) -> RuleText:
     return RuleText(headline=headline, detail=_example(facts))
 
 
+_IN = {"sql": "In the query that gives the answer", "python": "In the program that gives the result"}
+
+
+def _lower(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
+
+
 def _helpful(kind: str, action: str, other: str) -> str:
     if kind == "before":
         return f"{_do(action)} before the first {_thing(other)}."
@@ -45,7 +53,7 @@ def _helpful(kind: str, action: str, other: str) -> str:
     if kind == "starts":
         return f"{_do(action)} first of all."
     if kind == "answer":
-        return f"In the query that gives the answer, use {clause_words(action)}."
+        return f"{_IN[other]}, {_lower(_do(action)) if other == 'python' else f'use {clause_words(action)}'}."
     return f"{_do(action)}."
 
 
@@ -59,7 +67,7 @@ def _harmful(kind: str, action: str, other: str) -> str:
     if kind == "starts":
         return f"Do not start with {_thing(action)}."
     if kind == "answer":
-        return f"In the query that gives the answer, avoid {clause_words(action)}."
+        return f"{_IN[other]}, avoid {clause_words(action)}."
     return f"Avoid {_thing(action)}."
 
 
@@ -67,6 +75,12 @@ def _do(action: str) -> str:
     """An action as the beginning of an instruction."""
     if action == INSPECTS:
         return "Look at the schema"
+    if action == SAVES:
+        return "Save the result"
+    if action == READS:
+        return "Read back what is there, without changing it,"
+    if action.startswith("a check for "):
+        return f"Use {action}"
     if action in _SCHEMA_STATEMENTS:
         return f"Look at the schema with `{action}`"
     if action.startswith("assigns "):
@@ -82,6 +96,8 @@ def _thing(action: str) -> str:
     """An action as an object in a sentence."""
     if action == INSPECTS:
         return "look at the schema"
+    if action in (SAVES, READS):
+        return "program that saves" if action == SAVES else "program that only reads"
     if action.startswith("assigns "):
         return f"assignment to {action.removeprefix('assigns ')}"
     if action.startswith("writes "):
@@ -94,7 +110,10 @@ def _code(action: str) -> str:
 
 
 def _is_call(action: str) -> bool:
-    return re.fullmatch(r"`?[.\w]+(?:\(.*\))?`?(?: with .*)?", action) is not None and not action.isupper()
+    return (
+        re.fullmatch(r"`?[.\w]+(?:\(.*\))?`?(?: with(?:out)? .*)?", action) is not None
+        and not action.isupper()
+    )
 
 
 def _example(facts: Sequence[Mapping[str, Any]]) -> str:

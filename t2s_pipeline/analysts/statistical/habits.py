@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -32,10 +32,17 @@ MIN_RUNS = 10
 FINISHES = re.compile(r"(?:submit|finish|final_answer|complete_task|task_complete|done|exit)(?![a-z])", re.I)
 """Ways of ending a run. Not habits: a run without one was cut short, and that is no advice."""
 
+ANSWERING_KINDS = ("sql", "python")
+ROLES = (INSPECTS, python.SAVES, python.READS)
+"""Features that say what a call is for; they take part in orders like names do."""
+
 UNREADABLE = frozenset(
     (sql.UNREADABLE_NAME, python.UNREADABLE_NAME, sql.UNPARSED, python.UNPARSED, "several statements at once")
 )
 """Not habits: what a call looks like when the tool could not even read it. Refusals teach that better."""
+
+
+_PRIORITY = {"before": 0, "asks": 1, "starts": 2, "does": 3, "answer": 4, "after": 5}
 
 
 @dataclass(frozen=True, order=True)
@@ -44,9 +51,16 @@ class Habit:
 
     kind: HabitKind
     """`starts` with action; action `before` the first other / `after` the last other; `asks` the user right
-    before the first action; `does` action or feature at all; `answer`: the last query has the feature."""
+    before the first action; `does` action or feature at all; `answer`: the query or program that gave the
+    result has the feature."""
     action: str
     other: str = ""
+    """The second action of an order; for `answer` the kind of code, `sql` or `python`."""
+
+    @property
+    def preference(self) -> tuple[int, int, str]:
+        """Sorts habits that say nearly the same: the most telling first."""
+        return (_PRIORITY[self.kind], len(self.action), self.key)
 
     @property
     def key(self) -> str:
@@ -75,11 +89,11 @@ class HabitTable:
     counted: BoolArray
 
 
-def first_query_has(run: RunActions, feature: str) -> bool | None:
-    """Whether the first query that worked has a feature: what the run set out to do, before anything told
-    it how it was doing. None for a run without such a query."""
-    queries = _queries(run)
-    return feature in run.features[queries[0]] if queries else None
+def first_answer_has(run: RunActions, habit: Habit) -> bool | None:
+    """Whether the first query or program that worked has the feature of an `answer` habit: what the run set
+    out to do, before anything told it how it was doing. None for a run without one."""
+    positions = _answering(run, habit.other)
+    return habit.action in run.features[positions[0]] if positions else None
 
 
 def last_label(run: RunActions) -> str | None:
@@ -88,11 +102,11 @@ def last_label(run: RunActions) -> str | None:
 
 
 def labels_of(run: RunActions, position: int) -> tuple[str, ...]:
-    """Names an action goes by in order habits: its own, and `looks at the schema` where it does."""
+    """Names an action goes by in habits: its own, and the role it plays where that can be told."""
     name = run.names[position]
     if name in UNREADABLE or FINISHES.match(name):
         return ()
-    return (name, INSPECTS) if INSPECTS in run.features[position] else (name,)
+    return (name, *(label for label in ROLES if label in run.features[position]))
 
 
 def habit_table(runs: Sequence[RunActions], stretch: Sequence[int] | None = None) -> HabitTable:
@@ -100,6 +114,7 @@ def habit_table(runs: Sequence[RunActions], stretch: Sequence[int] | None = None
 
     `stretch` limits each run to its first so many calls; only `does` and `starts` habits are formed then.
     """
+    runs = _told_by_options(runs)
     frequent = _frequent_labels(runs)
     rows: list[dict[Habit, bool]] = []
     for index, run in enumerate(runs):
@@ -112,10 +127,14 @@ def habit_table(runs: Sequence[RunActions], stretch: Sequence[int] | None = None
     has = np.zeros((len(runs), len(habits)), dtype=bool)
     counted = np.zeros((len(runs), len(habits)), dtype=bool)
     always = np.array([habit.kind in ("does", "starts") for habit in habits], dtype=bool)
-    answers = np.array([habit.kind == "answer" for habit in habits], dtype=bool)
+    answers = {
+        kind: np.array([habit.kind == "answer" and habit.other == kind for habit in habits], dtype=bool)
+        for kind in ANSWERING_KINDS
+    }
     for number, row in enumerate(rows):
         counted[number, always] = True
-        counted[number, answers] = bool(_queries(runs[number]))
+        for kind, columns in answers.items():
+            counted[number, columns] = bool(_answering(runs[number], kind))
         for habit, value in row.items():
             column = index_of.get(habit)
             if column is not None:
@@ -123,19 +142,53 @@ def habit_table(runs: Sequence[RunActions], stretch: Sequence[int] | None = None
                 has[number, column] = value
     if stretch is None:
         lacking = (counted & ~has).sum(axis=0) >= need
-        habits = [habit for habit, keep in zip(habits, lacking, strict=True) if keep]
-        has, counted = has[:, lacking], counted[:, lacking]
+        distinct = lacking & _first_of_equals(habits, has, counted)
+        habits = [habit for habit, keep in zip(habits, distinct, strict=True) if keep]
+        has, counted = has[:, distinct], counted[:, distinct]
     return HabitTable(habits, has, counted)
 
 
+def _first_of_equals(habits: Sequence[Habit], has: BoolArray, counted: BoolArray) -> BoolArray:
+    """Marks one habit of every set that no run tells apart: they are one question, asked once. The most
+    telling stays: an order before a single action, then the shortest."""
+    best: dict[bytes, int] = {}
+    for column in sorted(range(len(habits)), key=lambda c: habits[c].preference):
+        best.setdefault(np.packbits(np.stack([has[:, column], counted[:, column]])).tobytes(), column)
+    marks = np.zeros(len(habits), dtype=bool)
+    marks[list(best.values())] = True
+    return marks
+
+
+def _told_by_options(runs: Sequence[RunActions]) -> Sequence[RunActions]:
+    """The runs with calls made without options named by the options that others give."""
+    everything = {feature for run in runs for features in run.features for feature in features}
+    told = {
+        feature: python.without_options(feature, everything)
+        for feature in everything
+        if feature.endswith(python.WITHOUT_OPTIONS)
+    }
+    if not told:
+        return runs
+    return [
+        replace(
+            run,
+            features=[
+                [name for feature in features if (name := told.get(feature, feature)) is not None]
+                for features in run.features
+            ],
+        )
+        for run in runs
+    ]
+
+
 def _frequent_labels(runs: Iterable[RunActions]) -> frozenset[str]:
-    counts = Counter(label for run in runs for label in {*run.names, *_inspecting(run)})
+    counts = Counter(
+        label
+        for run in runs
+        for label in {label for position in range(len(run.names)) for label in labels_of(run, position)}
+    )
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return frozenset(label for label, _ in ranked[:MAX_ACTIONS])
-
-
-def _inspecting(run: RunActions) -> tuple[str, ...]:
-    return (INSPECTS,) if any(INSPECTS in features for features in run.features) else ()
 
 
 def _habits_of(run: RunActions, frequent: frozenset[str], limit: int | None) -> dict[Habit, bool]:
@@ -147,7 +200,7 @@ def _habits_of(run: RunActions, frequent: frozenset[str], limit: int | None) -> 
             first.setdefault(label, position)
             last[label] = position
             found[Habit("does", label)] = True
-        if run.kinds[position] == "sql" or not labels_of(run, position):
+        if run.kinds[position] in ANSWERING_KINDS or not labels_of(run, position):
             continue
         for feature in run.features[position]:
             found[Habit("does", feature)] = True
@@ -157,23 +210,22 @@ def _habits_of(run: RunActions, frequent: frozenset[str], limit: int | None) -> 
         found[Habit("starts", label)] = True
     if limit is not None:
         return found
-    if queries := _queries(run):
-        for feature in set(run.features[queries[-1]]) - UNREADABLE:
-            found[Habit("answer", feature)] = True
+    for kind in ANSWERING_KINDS:
+        if positions := _answering(run, kind):
+            for feature in set(run.features[positions[-1]]) - UNREADABLE - {python.SAVES, python.READS}:
+                found[Habit("answer", feature, kind)] = True
     _add_orders(found, run, first, last, frequent)
     return found
 
 
-def _queries(run: RunActions) -> list[int]:
-    """Positions of the queries that worked and are not a look at the schema."""
-    return [
-        position
-        for position, name in enumerate(run.names)
-        if run.kinds[position] == "sql"
-        and name == "SELECT"
-        and not run.failed[position]
-        and INSPECTS not in run.features[position]
-    ]
+def _answering(run: RunActions, kind: str) -> list[int]:
+    """Positions of the calls that may have given the result, in order: queries that worked and are not a
+    look at the schema; programs that worked, those that save something where there are any.
+    """
+    worked = [p for p in range(len(run.names)) if run.kinds[p] == kind and not run.failed[p]]
+    if kind == "sql":
+        return [p for p in worked if run.names[p] == "SELECT" and INSPECTS not in run.features[p]]
+    return [p for p in worked if python.SAVES in run.features[p]] or worked
 
 
 def _add_orders(
@@ -189,7 +241,7 @@ def _add_orders(
         if first[other] > 0:
             found[Habit("asks", other)] = run.after_user[first[other]]
         for action in frequent:
-            if action == other or {action, other} == {INSPECTS, run.names[first[other]]}:
+            if action == other or action in labels_of(run, first[other]):
                 continue
             found[Habit("before", action, other)] = first.get(action, len(run.names)) < first[other]
             found[Habit("after", action, other)] = last.get(action, -1) > last[other]

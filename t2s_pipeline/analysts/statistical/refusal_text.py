@@ -34,6 +34,7 @@ MIN_DROPPED_RUNS = 5
 """Runs that must have changed the same clause: fewer may be chance, any rewrite changes some clause, and
 drops more than it adds."""
 MOST = 0.6
+MIN_SOLVED = 3
 MIN_UNEXPLAINED = 5
 """Runs from which a database's or interpreter's refusal is worth naming though no fix is known."""
 MAX_MESSAGES = 3
@@ -64,7 +65,7 @@ def refusal_text(tool: str, facts: Sequence[Facts]) -> RuleText | None:
 
     `facts` may hold several error templates: the rule then cites the most frequent of them.
     """
-    fixed = [fact for fact in facts if fact["fixed"]]
+    fixed = _put_right(facts)
     cited = " or ".join(f"“{text}”" for text in _messages(facts))
     advice = advice_of(tool, facts)
     subject = _SUBJECT.get(facts[0]["kind"], f"`{tool}`")
@@ -97,7 +98,7 @@ def _messages(facts: Sequence[Facts]) -> list[str]:
 
 def advice_of(tool: str, facts: Sequence[Facts]) -> Advice | None:
     """The fix that the calls that got through agree on; None when they do not."""
-    fixed = [fact for fact in facts if fact["fixed"]]
+    fixed = _put_right(facts)
     return (
         _sums(tool, facts)
         or _inserted(tool, fixed)
@@ -108,6 +109,15 @@ def advice_of(tool: str, facts: Sequence[Facts]) -> Advice | None:
         or _literals(fixed)
         or _clauses(fixed)
     )
+
+
+def _put_right(facts: Sequence[Facts]) -> list[Facts]:
+    """The runs to read the fix from: those that got past the refusal, and where enough of them also solved
+    their task, only these. A change that merely silences the message can be half a repair.
+    """
+    fixed = [fact for fact in facts if fact["fixed"]]
+    solved = [fact for fact in fixed if fact["outcome"] == "success"]
+    return solved if len(solved) >= MIN_SOLVED else fixed
 
 
 def _sums(tool: str, facts: Sequence[Facts]) -> Advice | None:

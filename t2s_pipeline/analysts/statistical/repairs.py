@@ -107,6 +107,7 @@ def _lesson(run: Run, tool: str, template: str, repairs: list[Repair]) -> Lesson
     facts = {
         "count": len(repairs),
         "fixed": len(fixed),
+        "outcome": run.outcome,
         "action": first.failed.action.name,
         "kind": first.failed.action.kind,
         "shown": error.shown,

@@ -5,13 +5,15 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from t2s_pipeline.analysts.statistical.actions.action import Action, code_argument
 
 UNPARSED = "not parsable as Python"
+SAVES = "saves its result"
+READS = "reads without saving"
 UNREADABLE_NAME = "code that does not parse"
 
 _TOOL = re.compile(
@@ -23,6 +25,13 @@ _COMMON = frozenset(
     "append items keys values join split strip format get upper lower startswith endswith replace extend "
     "bool type repr map filter next iter round sum open hasattr getattr".split()
 )
+_SAVING = frozenset(
+    "save to_csv to_excel to_parquet to_json to_sql savefig dump write write_text write_bytes writelines "
+    "commit savetxt".split()
+)
+_MATCHING = frozenset(("startswith", "endswith"))
+MAX_LITERAL = 30
+WITHOUT_OPTIONS = " without options"
 _WRITTEN_FORMULA = re.compile(r"^=[A-Z]+\(|^=[A-Z$]+\d")
 
 
@@ -54,34 +63,82 @@ def _read(code: str) -> tuple[str, tuple[str, ...]]:
     calls: list[str] = []
     features: set[str] = set()
     imported = _imported(tree)
+    saves = False
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             name = _called(node.func, imported)
-            if name is None or name.strip(".()") in _COMMON:
+            bare = (name or "").strip(".()")
+            saves = saves or bare in _SAVING
+            if bare in _MATCHING and node.args:
+                features |= _checks([node.args[0]])
+            if name is None or bare in _COMMON:
                 continue
             calls.append(name)
-            features.add(f"`{name}`")
-            for keyword in node.keywords:
-                if keyword.arg and isinstance(keyword.value, ast.Constant):
-                    features.add(f"`{name[:-2]}({keyword.arg}={_literal(keyword.value.value)})`")
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            features.update(f"`import {module}`" for module in _modules(node))
-        elif isinstance(node, ast.Assign | ast.AugAssign):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            for target in targets:
-                if isinstance(target, ast.Attribute):
-                    features.add(f"assigns `.{target.attr}`")
-                elif isinstance(target, ast.Subscript):
-                    features.add("assigns an item")
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if _WRITTEN_FORMULA.match(node.value):
-                features.add("writes a formula")
-        elif isinstance(node, ast.JoinedStr) and node.values:
-            first = node.values[0]
-            if isinstance(first, ast.Constant) and str(first.value).startswith("="):
-                features.add("writes a formula")
+            features |= _features_of_call(name, node)
+        else:
+            features |= _features_of_statement(node)
+    features.add(SAVES if saves else READS)
     named = [call for call in calls if not call.startswith(".")] or calls
     return (named[0] if named else "Python"), tuple(sorted(features))
+
+
+def _features_of_call(name: str, node: ast.Call) -> set[str]:
+    found = {f"`{name}`"}
+    if not node.keywords:
+        found.add(plain(name))
+    for keyword in node.keywords:
+        if keyword.arg and isinstance(keyword.value, ast.Constant):
+            found.add(f"`{name[:-2]}({keyword.arg}={_literal(keyword.value.value)})`")
+    return found
+
+
+def plain(name: str) -> str:
+    """Feature of a program that makes a call without any keyword argument at least once."""
+    return f"`{name}`{WITHOUT_OPTIONS}"
+
+
+def without_options(feature: str, all_features: Iterable[str]) -> str | None:
+    """A `plain` feature told by the options other programs give that call: `load_workbook()` without
+    `data_only`. None where no program gives any: then it says nothing.
+    """
+    function = feature.removesuffix(f"()`{WITHOUT_OPTIONS}")
+    given = (re.match(rf"{re.escape(function)}\((\w+)=", other) for other in all_features)
+    options = sorted({match[1] for match in given if match})
+    return f"{function}()` without " + " or ".join(f"`{name}`" for name in options) if options else None
+
+
+def _features_of_statement(node: ast.AST) -> set[str]:
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return {f"`import {module}`" for module in _modules(node)}
+    if isinstance(node, ast.Assign | ast.AugAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        return {f"assigns `.{target.attr}`" for target in targets if isinstance(target, ast.Attribute)}
+    if isinstance(node, ast.Compare):
+        return _checks([node.left, *node.comparators])
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return {"writes a formula"} if _WRITTEN_FORMULA.match(node.value) else set()
+    if isinstance(node, ast.JoinedStr) and node.values:
+        first = node.values[0]
+        formula = isinstance(first, ast.Constant) and str(first.value).startswith("=")
+        return {"writes a formula"} if formula else set()
+    return set()
+
+
+def _checks(sides: Sequence[ast.expr]) -> set[str]:
+    """Fixed texts that something is compared with; which of them matter, only many tasks can tell."""
+    found: set[str] = set()
+    for side in sides:
+        items = side.elts if isinstance(side, ast.Tuple | ast.List | ast.Set) else [side]
+        for item in items:
+            value = item.value if isinstance(item, ast.Constant) else None
+            if (
+                isinstance(value, str)
+                and 2 <= len(value) <= MAX_LITERAL
+                and value.isprintable()
+                and "`" not in value
+            ):
+                found.add(f"a check for `{value}`")
+    return found
 
 
 def _imported(tree: ast.AST) -> frozenset[str]:
