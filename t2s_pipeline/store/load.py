@@ -32,12 +32,13 @@ def load_set(connection: duckdb.DuckDBPyConnection, staged: StagedSet) -> SetRep
     manifest = staged.manifest
     connection.begin()
     try:
-        for name in manifest.rows:
-            _delete_scope(connection, staged, name)
+        for name, brought in manifest.rows.items():
+            _delete_scope(connection, staged, name, brought)
         rows = dict.fromkeys(manifest.rows, 0)
         # Traces first: which steps are inserted depends on them.
         for name in sorted(manifest.rows, key=lambda name: (name != "traces", name)):
-            rows[name] = _insert(connection, staged, name)
+            if manifest.rows[name]:
+                rows[name] = _insert(connection, staged, name)
         skipped = manifest.duplicates + manifest.rows.get("traces", 0) - rows.get("traces", 0)
         if "traces" in rows and "batch_stages" in rows:
             _count_traces(connection, staged, rows["traces"], skipped)
@@ -53,22 +54,29 @@ def report_of_loaded(connection: duckdb.DuckDBPyConnection, staged: StagedSet) -
     manifest = staged.manifest
     rows = dict(manifest.rows)
     for name in {"traces", "steps"} & rows.keys():
-        sql = f"SELECT count(*) FROM {name} WHERE {_in_scope(staged)}"
-        rows[name] = _number(connection.execute(sql, [list(manifest.scope_values)]))
+        in_scope, values = _in_scope(staged)
+        rows[name] = _number(connection.execute(f"SELECT count(*) FROM {name} WHERE {in_scope}", [values]))
     skipped = manifest.duplicates + manifest.rows.get("traces", 0) - rows.get("traces", 0)
     return SetReport(staged.path.name, (manifest.scope_column, manifest.scope_values), rows, skipped)
 
 
-def _in_scope(staged: StagedSet) -> str:
-    """The condition that a row is in the scope of a set; its one parameter is the list of values."""
+def _in_scope(staged: StagedSet) -> tuple[str, object]:
+    """The condition that a row is in the scope of a set, and its one parameter."""
     # Table and column names come from `tables`, which refuses unknown ones.
-    return f"{staged.manifest.scope_column} IN (SELECT unnest(?::VARCHAR[]))"
+    column, values = staged.manifest.scope_column, staged.manifest.scope_values
+    if len(values) == 1:
+        # Unlike a list of values, one value lets DuckDB skip the parts of a table that cannot have it.
+        return f"{column} = ?", values[0]
+    return f"{column} IN (SELECT unnest(?::VARCHAR[]))", list(values)
 
 
-def _delete_scope(connection: duckdb.DuckDBPyConnection, staged: StagedSet, name: str) -> None:
-    sql = f"DELETE FROM {name} WHERE {_in_scope(staged)}"
-    parameters: list[object] = [list(staged.manifest.scope_values)]
+def _delete_scope(connection: duckdb.DuckDBPyConnection, staged: StagedSet, name: str, brought: int) -> None:
+    in_scope, values = _in_scope(staged)
+    sql = f"DELETE FROM {name} WHERE {in_scope}"
+    parameters = [values]
     if name in REFINED_BY:
+        if not brought:
+            return
         column = REFINED_BY[name]
         sql += f" AND {column} IN (SELECT {column} FROM read_parquet(?))"
         parameters.append(str(staged.parquet(name)))
@@ -82,18 +90,20 @@ def _insert(connection: duckdb.DuckDBPyConnection, staged: StagedSet, name: str)
     if name == "traces":
         sql += " WHERE trace_id NOT IN (SELECT trace_id FROM traces)"
     elif name == "steps":
-        sql += f" WHERE trace_id IN (SELECT trace_id FROM traces WHERE {_in_scope(staged)})"
-        parameters.append(list(staged.manifest.scope_values))
+        in_scope, values = _in_scope(staged)
+        sql += f" WHERE trace_id IN (SELECT trace_id FROM traces WHERE {in_scope})"
+        parameters.append(values)
     return _number(connection.execute(sql, parameters))
 
 
 def _count_traces(
     connection: duckdb.DuckDBPyConnection, staged: StagedSet, traces: int, skipped: int
 ) -> None:
+    in_scope, values = _in_scope(staged)
     connection.execute(
         "UPDATE batch_stages SET traces = ?, duplicates = duplicates + ?"
-        f" WHERE stage = 'traces' AND {_in_scope(staged)}",
-        [traces, skipped, list(staged.manifest.scope_values)],
+        f" WHERE stage = 'traces' AND {in_scope}",
+        [traces, skipped, values],
     )
 
 

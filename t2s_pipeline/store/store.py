@@ -8,7 +8,7 @@ lock loads everything that is staged. A waiter usually finds its own write done 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -149,8 +149,7 @@ class Store:
         """
         deadline = time.monotonic() + self._lock_timeout_s
         with self._locked(deadline):
-            if staged_names(self._paths.stage) or not self._is_settled():
-                self._load_all(deadline)
+            self._load_all(deadline)
             with self._connected(deadline, read_only=True) as connection:
                 bound = dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
                 frame: pl.DataFrame = connection.sql(sql, params=bound).pl()
@@ -164,7 +163,7 @@ class Store:
     def _load(self, own: StagedSet | None) -> LoadReport:
         deadline = time.monotonic() + self._lock_timeout_s
         try:
-            with self._locked(deadline, unless=lambda: _needs_no_count(own)):
+            with self._locked(deadline, own):
                 report = self._load_all(deadline)
                 if own is None:
                     return report
@@ -172,8 +171,9 @@ class Store:
                 if not mine:
                     mine = (self._loaded_elsewhere(own, deadline),)
                 return LoadReport(sets=mine, set_aside=report.set_aside)
-        except _NotNeeded:
-            return LoadReport(sets=() if own is None else (_plain_report(own),))
+        except _NotNeeded as done:
+            self._refuse_set_aside(done.staged)
+            return LoadReport(sets=(_plain_report(done.staged),))
 
     def _load_all(self, deadline: float) -> LoadReport:
         """Load every staged set, oldest first. The caller holds the lock."""
@@ -181,6 +181,8 @@ class Store:
         loaded: list[SetReport] = []
         aside: list[SetAside] = []
         names = staged_names(stage)
+        if not names and self._is_settled():
+            return LoadReport()
         with self._connected(deadline) as connection:
             for setting in _MANY_SETS if len(names) > 1 else ():
                 connection.execute(setting)
@@ -207,18 +209,21 @@ class Store:
         return LoadReport(sets=tuple(loaded), set_aside=tuple(aside))
 
     def _loaded_elsewhere(self, own: StagedSet, deadline: float) -> SetReport:
+        self._refuse_set_aside(own)
+        with self._connected(deadline, read_only=True) as connection:
+            return report_of_loaded(connection, own)
+
+    def _refuse_set_aside(self, own: StagedSet) -> None:
         moved = was_set_aside(self._paths.stage, own.path.name)
         if moved is not None:
             raise StoreError(
                 f"What was just written could not be loaded and was moved to {moved}: "
                 f"{(moved / 'reason.txt').read_text(encoding='utf-8').strip()}"
             )
-        with self._connected(deadline, read_only=True) as connection:
-            return report_of_loaded(connection, own)
 
     @contextmanager
-    def _locked(self, deadline: float, unless: Callable[[], bool] = lambda: False) -> Iterator[None]:
-        """Hold the lock of the store; `_NotNeeded` when `unless` becomes true while waiting for it."""
+    def _locked(self, deadline: float, own: StagedSet | None = None) -> Iterator[None]:
+        """Hold the lock of the store; `_NotNeeded` when somebody loads `own` while we wait for it."""
         self._paths.root.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self._paths.lock)
         while True:
@@ -227,8 +232,8 @@ class Store:
                 lock.acquire(timeout=wait, poll_interval=_LOCK_POLL_S)
                 break
             except Timeout:
-                if unless():
-                    raise _NotNeeded from None
+                if own is not None and _needs_no_count(own):
+                    raise _NotNeeded(own) from None
                 if time.monotonic() >= deadline:
                     raise StoreBusy(
                         f"Another process of this pipeline has kept {self._paths.database} busy for "
@@ -274,10 +279,13 @@ class Store:
 class _NotNeeded(Exception):
     """Somebody else did the work while we waited for the lock."""
 
+    def __init__(self, staged: StagedSet) -> None:
+        self.staged = staged
 
-def _needs_no_count(own: StagedSet | None) -> bool:
+
+def _needs_no_count(own: StagedSet) -> bool:
     """Whether a set is loaded and its report needs no look into the database."""
-    return own is not None and "traces" not in own.manifest.rows and not own.path.exists()
+    return "traces" not in own.manifest.rows and not own.path.exists()
 
 
 def _plain_report(own: StagedSet) -> SetReport:
@@ -303,10 +311,10 @@ def _check_schema(connection: duckdb.DuckDBPyConnection, database: Path) -> None
     Raises:
         StoreError: the file was made by another version, or by another program.
     """
-    names = {row[0] for row in connection.execute("SHOW TABLES").fetchall()}
-    if "schema_version" not in names:
-        raise StoreError(_unusable(database, "it was made by another program"))
-    versions = [row[0] for row in connection.execute("SELECT version FROM schema_version").fetchall()]
+    try:
+        versions = [row[0] for row in connection.execute("SELECT version FROM schema_version").fetchall()]
+    except duckdb.CatalogException:
+        raise StoreError(_unusable(database, "it was made by another program")) from None
     if versions != [SCHEMA_VERSION]:
         found = " ".join(map(str, versions)) or "unknown"
         raise StoreError(

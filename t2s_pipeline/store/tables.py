@@ -84,11 +84,18 @@ def conform(name: str, frame: pl.DataFrame) -> pl.DataFrame:
         raise ValueError(
             f"rows for table {name}: missing columns {sorted(missing)}, unknown columns {sorted(unknown)}"
         )
-    try:
-        typed = frame.select(pl.col(column).cast(kind) for column, kind in target.columns.items())
-    except pl.exceptions.PolarsError as error:
-        raise ValueError(f"rows for table {name} do not have its column types: {error}") from error
+    if list(frame.schema.items()) == list(target.columns.items()):
+        typed = frame
+    else:
+        typed = _cast(target, frame)
     empty = [column for column in target.required if typed[column].null_count()]
     if empty:
         raise ValueError(f"rows for table {name}: no value in required columns {sorted(empty)}")
     return typed
+
+
+def _cast(target: Table, frame: pl.DataFrame) -> pl.DataFrame:
+    try:
+        return frame.select(pl.col(column).cast(kind) for column, kind in target.columns.items())
+    except pl.exceptions.PolarsError as error:
+        raise ValueError(f"rows for table {target.name} do not have its column types: {error}") from error
