@@ -1,0 +1,346 @@
+"""From files in the inbox to batches: what is new or changed, cut into pieces of a sensible size.
+
+A batch is written down as a manifest the moment it is planned; the manifests are the memory of what was
+planned. A file whose content was planned before is not planned again, whatever its times say; a changed
+file is a new landing. Planning holds a lock, so that several processes never plan a file twice.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import math
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import orjson
+from filelock import FileLock
+from pydantic import BaseModel, ConfigDict
+
+from t2s_pipeline.settings import DataPaths, Settings
+from t2s_pipeline.traces.formats import all_formats
+from t2s_pipeline.traces.outcome_files import NAMES as OUTCOME_NAMES
+from t2s_pipeline.traces.outcome_files import fingerprint, folders_of, outcome_files
+from t2s_pipeline.traces.reading import count_records
+
+DEFAULT_SKILL = "default"
+"""Skill of files that lie directly in the inbox."""
+
+_TEMPORARY = ("*.tmp", "*.temp", "*.part", "*.partial", "*.crdownload", "*.swp", "*.lock", "*~")
+_DOCUMENTS = ("readme*", "license*", "licence*", "notice*")
+_NOT_SKILL = re.compile(r"[^a-z0-9]+")
+_SKILL_CHARACTERS = 64
+"""Longest skill name the Agent Skills specification allows."""
+_SEEN = ".seen.json"
+_READ_BYTES = 1 << 20
+
+
+class FileSlice(BaseModel):
+    """A run of records of one file."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: str
+    """Relative to the data root, with forward slashes."""
+    sha256: str
+    """Of the file when it was planned; empty when it could not be read."""
+    size: int
+    first_record: int = 0
+    records: int | None = None
+    """How many records; None for all from `first_record` on."""
+    copy_of: str | None = None
+    """Path of a file with the same bytes that was planned before: as long as that file is there, every
+    record of this one is a duplicate."""
+
+
+class Batch(BaseModel):
+    """Traces of one skill that landed together: one partition."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    skill: str
+    slices: tuple[FileSlice, ...]
+    traces: int
+    """Records in it; what turns out to be a duplicate or unreadable is counted here too."""
+    outcomes: str = ""
+    """Fingerprint of the outcome files that spoke about it when it was planned."""
+
+
+def plan_batches(paths: DataPaths, settings: Settings, *, quiet_before: float | None = None) -> list[Batch]:
+    """Plans every new or changed file of the inbox and returns the batches to be ingested.
+
+    A batch planned before is returned again when an outcome file beside its traces has changed.
+    `quiet_before` is a modification time in seconds since the epoch: files modified after it may still be
+    written to and are left for the next call. A file that changes while it is looked at is left, too.
+    """
+    if not paths.inbox.is_dir():
+        return []
+    paths.batches.mkdir(parents=True, exist_ok=True)
+    with FileLock(paths.batches / ".lock"):
+        known = all_batches(paths)
+        found = _Seen(paths)
+        new = _new_files(paths, settings, known, found, quiet_before)
+        batches = _cut(new, known, settings)
+        batches += _relabelled(known, paths)
+        for batch in batches:
+            _write(paths.batches / f"{batch.key}.json", batch.model_dump_json(indent=1).encode())
+        found.save()
+        return batches
+
+
+def load_batch(paths: DataPaths, key: str) -> Batch:
+    """The manifest of a batch. Raises FileNotFoundError when there is none of that key."""
+    return Batch.model_validate_json((paths.batches / f"{key}.json").read_bytes())
+
+
+def all_batches(paths: DataPaths) -> list[Batch]:
+    """Every batch ever planned, in key order (which is landing order within a skill)."""
+    files = sorted(one for one in paths.batches.glob("*.json") if not one.name.startswith("."))
+    return [Batch.model_validate_json(one.read_bytes()) for one in files]
+
+
+def skill_of(path: Path, inbox: Path) -> str:
+    """The skill a file belongs to: its first folder, as a name the Agent Skills specification allows."""
+    parts = path.relative_to(inbox).parts
+    if len(parts) < 2:
+        return DEFAULT_SKILL
+    name = _NOT_SKILL.sub("-", parts[0].lower()).strip("-")[:_SKILL_CHARACTERS].strip("-")
+    return name or DEFAULT_SKILL
+
+
+def refusal(path: Path, inbox: Path) -> str | None:
+    """Why a path of the inbox must not be opened, or None."""
+    try:
+        target = path.resolve(strict=True)
+    except FileNotFoundError:
+        return "a symbolic link to nothing (its target does not exist)" if path.is_symlink() else None
+    except (OSError, RuntimeError) as error:
+        return f"the path cannot be followed: {error}"
+    if not target.is_relative_to(inbox.resolve()):
+        return "a symbolic link that leads outside the inbox: copy the file into the inbox instead"
+    return None
+
+
+def is_trace_name(name: str) -> bool:
+    """Whether a file of that name can be a trace: not hidden, temporary, a document or an outcome file."""
+    lower = name.lower()
+    if lower.startswith(".") or lower in OUTCOME_NAMES:
+        return False
+    return not any(fnmatch.fnmatch(lower, pattern) for pattern in (*_TEMPORARY, *_DOCUMENTS))
+
+
+class _Landed(BaseModel):
+    """A file to be planned."""
+
+    path: str
+    skill: str
+    sha256: str
+    size: int
+    records: int
+    outcomes: str
+    copy_of: str | None
+
+
+class _Seen:
+    """Sizes and times of files already hashed, so that an unchanged inbox costs no reading.
+
+    Only a shortcut: without it every file is hashed again, and the manifests decide."""
+
+    def __init__(self, paths: DataPaths) -> None:
+        self._path = paths.batches / _SEEN
+        self._root = paths.root
+        try:
+            loaded = orjson.loads(self._path.read_bytes())
+        except (OSError, orjson.JSONDecodeError):
+            loaded = {}
+        self._before: dict[str, list[object]] = loaded if isinstance(loaded, dict) else {}
+        self._now: dict[str, list[object]] = {}
+
+    def unchanged(self, relative: str, stat: os.stat_result) -> bool:
+        mark = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+        if self._before.get(relative) == mark:
+            self._now[relative] = list(mark)
+            return True
+        return False
+
+    def remember(self, relative: str, stat: os.stat_result) -> None:
+        self._now[relative] = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+
+    def save(self) -> None:
+        if self._now != self._before:
+            _write(self._path, orjson.dumps(self._now))
+
+
+def _new_files(
+    paths: DataPaths, settings: Settings, known: Sequence[Batch], seen: _Seen, quiet_before: float | None
+) -> list[_Landed]:
+    planned: dict[str, set[str]] = {}
+    first_with: dict[tuple[str, str], str] = {}
+    for batch in known:
+        for part in batch.slices:
+            planned.setdefault(part.path, set()).add(part.sha256)
+            first_with.setdefault((batch.skill, part.sha256), part.path)
+    landed: list[_Landed] = []
+    for path in _files(paths.inbox):
+        relative = path.relative_to(paths.root).as_posix()
+        refused = refusal(path, paths.inbox)
+        try:
+            stat = path.lstat() if refused else path.stat()
+        except OSError:
+            continue
+        if quiet_before is not None and not refused and stat.st_mtime > quiet_before:
+            continue
+        if seen.unchanged(relative, stat):
+            continue
+        if refused:
+            sha256 = hashlib.sha256(refused.encode()).hexdigest()
+        else:
+            sha256 = _hash(path)
+            if _moved(path, stat):
+                continue
+        if sha256 and sha256 in planned.get(relative, ()):
+            seen.remember(relative, stat)
+            continue
+        if not sha256 and "" in planned.get(relative, ()):
+            continue
+        records = 1 if refused or not sha256 else count_records(path, settings)
+        if sha256:
+            seen.remember(relative, stat)
+        skill = skill_of(path, paths.inbox)
+        first = first_with.setdefault((skill, sha256), relative)
+        landed.append(
+            _Landed(
+                path=relative,
+                skill=skill,
+                sha256=sha256,
+                size=stat.st_size,
+                records=records,
+                outcomes=_fingerprint(path, paths.inbox),
+                copy_of=first if sha256 and first != relative and not refused else None,
+            )
+        )
+    return landed
+
+
+def _files(inbox: Path) -> Iterator[Path]:
+    """Every path of the inbox that may be a trace, in a fixed order; side files of traces are left out."""
+    for folder, names, files in os.walk(inbox):
+        names[:] = sorted(name for name in names if not name.startswith("."))
+        here = Path(folder)
+        linked = [name for name in names if (here / name).is_symlink()]
+        for name in sorted([*files, *linked]):
+            if name in linked and refusal(here / name, inbox) is None:
+                continue  # leads to a folder of the inbox, which is walked anyway
+            if not is_trace_name(name):
+                continue
+            if any(one.is_side_file(here / name) for one in all_formats()):
+                continue
+            yield here / name
+
+
+def _cut(landed: Sequence[_Landed], known: Sequence[Batch], settings: Settings) -> list[Batch]:
+    batches: list[Batch] = []
+    for skill in sorted({one.skill for one in landed}):
+        files = [one for one in landed if one.skill == skill]
+        landing = 1 + max((_landing(batch.key) for batch in known if batch.skill == skill), default=0)
+        total = sum(one.records for one in files)
+        size = max(settings.batch_traces, math.ceil(total / settings.max_batches_per_landing))
+        for number, slices in enumerate(_pieces(files, size)):
+            batches.append(
+                Batch(
+                    key=f"{skill}.{landing:05d}.{number:04d}",
+                    skill=skill,
+                    slices=tuple(part for part, _, _ in slices),
+                    traces=sum(count for _, count, _ in slices),
+                    outcomes=_joined([outcomes for _, _, outcomes in slices]),
+                )
+            )
+    return batches
+
+
+def _pieces(files: Sequence[_Landed], size: int) -> Iterator[list[tuple[FileSlice, int, str]]]:
+    """The files cut into runs of `size` records; a file that fits in one piece is taken whole."""
+    piece: list[tuple[FileSlice, int, str]] = []
+    room = size
+    for one in files:
+        taken = 0
+        while taken < one.records:
+            count = min(room, one.records - taken)
+            whole = taken == 0 and count == one.records
+            part = FileSlice(
+                path=one.path,
+                sha256=one.sha256,
+                size=one.size,
+                first_record=taken,
+                records=None if whole and one.copy_of is None else count,
+                copy_of=one.copy_of,
+            )
+            piece.append((part, count, one.outcomes))
+            taken += count
+            room -= count
+            if room == 0:
+                yield piece
+                piece, room = [], size
+    if piece:
+        yield piece
+
+
+def _relabelled(known: Sequence[Batch], paths: DataPaths) -> list[Batch]:
+    """Batches whose outcome files changed since they were planned."""
+    changed: list[Batch] = []
+    marks: dict[Path, str] = {}
+    for batch in known:
+        now = []
+        for part in batch.slices:
+            path = paths.root / part.path
+            if path not in marks:
+                marks[path] = _fingerprint(path, paths.inbox)
+            now.append(marks[path])
+        if (joined := _joined(now)) != batch.outcomes:
+            changed.append(batch.model_copy(update={"outcomes": joined}))
+    return changed
+
+
+def _fingerprint(path: Path, inbox: Path) -> str:
+    beside = [file for folder in folders_of(path, inbox) for file in outcome_files(folder)]
+    companions = [file for one in all_formats() for file in one.companions(path)]
+    return fingerprint([*beside, *companions])
+
+
+def _joined(marks: Sequence[str]) -> str:
+    return "-".join(dict.fromkeys(mark for mark in marks if mark))
+
+
+def _landing(key: str) -> int:
+    return int(key.rsplit(".", 2)[1])
+
+
+def _hash(path: Path) -> str:
+    """SHA-256 of a file, or nothing when it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as stream:
+            while chunk := stream.read(_READ_BYTES):
+                digest.update(chunk)
+    except OSError:
+        return ""
+    return digest.hexdigest()
+
+
+def _moved(path: Path, before: os.stat_result) -> bool:
+    """Whether a file changed since it was first looked at: somebody is writing it."""
+    try:
+        now = path.stat()
+    except OSError:
+        return True
+    return (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Complete or not at all: written beside and renamed."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside.write_bytes(content)
+    beside.replace(path)

@@ -1,0 +1,62 @@
+r"""Reading through escapes: JSON inside strings, shell and YAML double quotes, at any depth.
+
+A secret in `{\"token\": \"…\"}` is found in the decoded view `{"token": "…"}`, and its place there is
+mapped back to the text as it stands. Only what hides the edge of a value is decoded: a run of
+backslashes with the character it protects becomes that character, and `\n`, `\r`, `\t` become white
+space. Runs of any length are read as one escape, which undoes every level of nesting in one pass.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+
+_ESCAPE = re.compile(rb"\\+(?:u00([2-7][0-9A-Fa-f])|([nrt])|([^\w\s\\])|)")
+_WHITE = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Decoded bytes, and where each stretch of them stands in the original."""
+
+    data: bytes
+    starts: tuple[int, ...]
+    """Offsets in `data` where a stretch of constant shift begins, ascending, first is 0."""
+    origins: tuple[int, ...]
+    """The original offset of each start."""
+
+    def origin(self, offset: int) -> int:
+        """Original offset of the byte at `offset` of the view; an escape begins at its backslash."""
+        place = bisect_right(self.starts, offset) - 1
+        return self.origins[place] + offset - self.starts[place]
+
+
+def decoded(raw: bytes) -> View:
+    """The view of `raw` with every escape resolved; the identity where there is no backslash."""
+    if b"\\" not in raw:
+        return View(raw, (0,), (0,))
+    pieces: list[bytes] = []
+    starts, origins = [0], [0]
+    length = last = 0
+    for match in _ESCAPE.finditer(raw):
+        start, end = match.span()
+        code, white, mark = match.groups()
+        if code is not None:
+            char = bytes((int(code, 16),))
+        elif white is not None:
+            char = _WHITE[white]
+        elif mark is not None:
+            char = mark
+        else:
+            char = b"\\"
+        pieces += (raw[last:start], char)
+        length += start - last
+        starts.append(length)
+        origins.append(start)
+        length += 1
+        starts.append(length)
+        origins.append(end)
+        last = end
+    pieces.append(raw[last:])
+    return View(b"".join(pieces), tuple(starts), tuple(origins))
