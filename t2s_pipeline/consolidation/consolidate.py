@@ -1,0 +1,202 @@
+"""All lessons of a skill become clusters, each with support, words and a place."""
+
+from __future__ import annotations
+
+import gc
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+
+from pydantic import BaseModel, ConfigDict
+
+from t2s_pipeline.analysts.lesson import Lesson
+from t2s_pipeline.consolidation.cluster import Cluster, LessonMerger
+from t2s_pipeline.consolidation.conflicts import Conflict, resolve_conflicts
+from t2s_pipeline.consolidation.drafts import cluster_of, drafts_of, join_equal_advice
+from t2s_pipeline.consolidation.embed import Embedder, WordLlamaEmbedder
+from t2s_pipeline.consolidation.findings import Finding, findings_of, join_findings
+from t2s_pipeline.consolidation.merge import Effort, InductiveMerger
+from t2s_pipeline.consolidation.nodes import NodeFiles, Nodes, NodesInMemory, node_key
+from t2s_pipeline.consolidation.result import Balance, Consolidation, Refused, account, balance_of
+from t2s_pipeline.consolidation.tree import judge_findings
+from t2s_pipeline.settings import DataPaths, Settings
+from t2s_pipeline.store.frames import clusters_frames, frame
+from t2s_pipeline.store.queries import lessons_of_skill
+from t2s_pipeline.store.store import Store
+
+__all__ = ["CONSOLIDATION_VERSION", "ConsolidationReport", "account", "consolidate", "consolidate_skill"]
+
+CONSOLIDATION_VERSION = "1"
+"""Part of the code version of what is built from clusters: raise it when the same lessons would give other
+clusters."""
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """No search for cyclic garbage meanwhile: there is none to find, and looking through the fields of
+    100,000 lessons again and again takes more time than the work itself."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+class ConsolidationReport(BaseModel):
+    """What consolidating a skill came to."""
+
+    model_config = ConfigDict(frozen=True)
+
+    skill: str
+    lessons: int
+    clusters: int
+    admitted: int
+    """Clusters placed in SKILL.md."""
+    references: int
+    candidates: int
+    refused: int
+    conflicts: int
+    balance: Balance
+    root: str
+    """Changes exactly when a cluster or a conflict changes."""
+    asked: int
+    """Calls of the engine, retries included; for the statistical engine these cost nothing."""
+    kept: int
+    """Answers of earlier consolidations that were used again."""
+    fallbacks: int
+    """Clusters and topics for which the engine had no usable answer."""
+
+
+def consolidate_skill(
+    store: Store, settings: Settings, skill: str, merger: LessonMerger
+) -> ConsolidationReport:
+    """Replace the clusters and conflicts of a skill in the store by what its lessons say now.
+
+    Raises:
+        StoreBusy, StoreError: as the store does; nothing is half written.
+    """
+    nodes = NodeFiles(DataPaths(settings.data).cache / "merges" / skill)
+    with _collector_paused():
+        lessons = {lesson.lesson_id: lesson for lesson in lessons_of_skill(store, skill)}
+        result = _consolidate(lessons, skill, settings.min_tasks, merger, None, nodes)
+    conflicts = ({"skill": skill, **conflict.model_dump()} for conflict in result.conflicts)
+    store.replace(
+        {"skill": skill}, {**clusters_frames(result.clusters), "conflicts": frame("conflicts", conflicts)}
+    )
+    nodes.drop_unused()
+    placed = Counter(cluster.placement for cluster in result.clusters)
+    balance = balance_of(lessons.keys(), result)
+    return ConsolidationReport(
+        skill=skill,
+        lessons=balance.lessons,
+        clusters=len(result.clusters),
+        admitted=placed["skill"],
+        references=placed["reference"],
+        candidates=placed["candidate"],
+        refused=len(result.refused),
+        conflicts=len(result.conflicts),
+        balance=balance,
+        root=result.root,
+        asked=result.effort.asked,
+        kept=result.effort.kept,
+        fallbacks=result.effort.fallbacks,
+    )
+
+
+def consolidate(
+    lessons: Iterable[Lesson],
+    *,
+    skill: str,
+    min_tasks: int,
+    merger: LessonMerger,
+    embedder: Embedder | None = None,
+    nodes: Nodes | None = None,
+) -> Consolidation:
+    """Clusters and conflicts of `lessons`: a function of their set, whatever their order or batches.
+
+    `embedder` (default: wordllama) proposes what an engine that costs should compare; `nodes` keeps that
+    engine's answers between calls. Neither plays a part for the statistical engine.
+    """
+    with _collector_paused():
+        by_id = {lesson.lesson_id: lesson for lesson in lessons}
+        return _consolidate(by_id, skill, min_tasks, merger, embedder, nodes or NodesInMemory())
+
+
+def _consolidate(
+    lessons: Mapping[str, Lesson],
+    skill: str,
+    min_tasks: int,
+    merger: LessonMerger,
+    embedder: Embedder | None,
+    nodes: Nodes,
+) -> Consolidation:
+    reasons = {lesson_id: _reason_to_refuse(lesson, skill) for lesson_id, lesson in lessons.items()}
+    by_id = {lesson_id: lesson for lesson_id, lesson in lessons.items() if reasons[lesson_id] is None}
+    refused = tuple(
+        Refused(lesson_id=lesson_id, reason=reason)
+        for lesson_id, reason in sorted((i, r) for i, r in reasons.items() if r is not None)
+    )
+    findings = findings_of(by_id)
+    effort = Effort()
+    opposed: list[tuple[str, str]] = []
+    if isinstance(merger, InductiveMerger):
+        findings, opposed, effort = _judged(findings, by_id, merger, embedder, nodes)
+    drafts, spent = drafts_of(findings, by_id, min_tasks, merger, nodes)
+    drafts, spent_again = join_equal_advice(drafts, by_id, min_tasks, merger, nodes)
+    silent = [cluster_of(skill, draft) for draft in drafts if draft.silent]
+    speaking = [cluster_of(skill, draft) for draft in drafts if not draft.silent]
+    id_of = {lesson_id: cluster.cluster_id for cluster in speaking for lesson_id in cluster.lesson_ids}
+    told = [(id_of[one], id_of[other]) for one, other in opposed if one in id_of and other in id_of]
+    resolution = resolve_conflicts(speaking, by_id, told)
+    final = sorted((*resolution.clusters, *silent), key=lambda cluster: cluster.cluster_id)
+    return Consolidation(
+        skill=skill,
+        clusters=tuple(final),
+        conflicts=resolution.conflicts,
+        refused=refused,
+        root=_root(final, resolution.conflicts),
+        effort=effort + spent + spent_again,
+    )
+
+
+def _reason_to_refuse(lesson: Lesson, skill: str) -> str | None:
+    if lesson.skill != skill:
+        return f"belongs to skill {lesson.skill}"
+    if not lesson.evidence:
+        return "has no evidence"
+    return None
+
+
+def _judged(
+    findings: list[Finding],
+    lessons: Mapping[str, Lesson],
+    merger: InductiveMerger,
+    embedder: Embedder | None,
+    nodes: Nodes,
+) -> tuple[list[Finding], list[tuple[str, str]], Effort]:
+    """Findings as the engine joins them, and the pairs it calls opposed, each by one of its lessons.
+
+    Only findings worded by a model are judged; signatures made by code already compare exactly.
+    """
+    free = [f for f in findings if all(lessons[lesson_id].engine == "llm" for lesson_id in f.lesson_ids)]
+    if len(free) < 2:
+        return findings, [], Effort()
+    judged = judge_findings(free, merger, embedder or WordLlamaEmbedder(), nodes)
+    joined = [join_findings([free[index] for index in group], lessons) for group in judged.same]
+    taken = {finding.key for finding in free}
+    kept = [finding for finding in findings if finding.key not in taken]
+    opposed = [(free[one].lesson_ids[0], free[other].lesson_ids[0]) for one, other in judged.opposed]
+    return sorted((*kept, *joined), key=lambda finding: finding.key), opposed, judged.effort
+
+
+def _root(clusters: Sequence[Cluster], conflicts: Sequence[Conflict]) -> str:
+    """Key of the skill's node, over its sections, over their clusters."""
+    sections: dict[str, list[str]] = {}
+    for cluster in clusters:
+        key = sha256(cluster.model_dump_json().encode()).hexdigest()
+        sections.setdefault(cluster.section, []).append(key)
+    keys = {section: node_key("section", children) for section, children in sections.items()}
+    return node_key("skill", [keys, [conflict.model_dump() for conflict in conflicts]])

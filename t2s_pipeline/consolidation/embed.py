@@ -1,0 +1,87 @@
+"""Meaning as vectors, to propose what an engine should compare. Similarity never decides a merge.
+
+A text's vector depends on that text alone and is made of small integers, so that sums over it are exact
+and no batch size, thread count or neighbour can move a text to another place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.feature_extraction.text import HashingVectorizer
+
+SCALE = 127
+"""Largest absolute value of a coordinate."""
+
+Vectors = NDArray[np.int8]
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors, one row per text, each a function of its own text."""
+
+    name: str
+
+    def embed(self, texts: Sequence[str]) -> Vectors: ...
+
+
+class WordLlamaEmbedder:
+    """Mean of static token vectors whose weights come inside the `wordllama` package.
+
+    The files are read directly: importing the package changes the root logger, and its loader looks for
+    the tokenizer on the network although the package carries it.
+    """
+
+    name = "wordllama-l2-256"
+
+    def __init__(self) -> None:
+        from safetensors.numpy import load_file
+        from tokenizers import Tokenizer
+
+        spec = find_spec("wordllama")
+        if spec is None or not spec.submodule_search_locations:
+            raise ModuleNotFoundError("the package wordllama is not installed")
+        root = Path(spec.submodule_search_locations[0])
+        (weights,) = load_file(root / "weights" / "l2_supercat_256.safetensors").values()
+        self._tokens = np.asarray(weights, dtype=np.float32)
+        # Texts differ around the middle of the vocabulary, not around zero.
+        self._tokens -= self._tokens.mean(axis=0, dtype=np.float64).astype(np.float32)
+        self._tokenizer = Tokenizer.from_file(str(root / "tokenizers" / "l2_supercat_tokenizer_config.json"))
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        vectors = np.zeros((len(texts), self._tokens.shape[1]), dtype=np.int8)
+        encoded = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        for row, tokens in enumerate(encoded):
+            if tokens.ids:
+                vectors[row] = _quantised(self._tokens[tokens.ids].sum(axis=0, dtype=np.float64))
+        return vectors
+
+
+class NgramEmbedder:
+    """Hashed character n-grams: no weights, sees spelling and not meaning."""
+
+    name = "char-ngrams-512"
+
+    def __init__(self) -> None:
+        self._vectorizer = HashingVectorizer(
+            analyzer="char_wb", ngram_range=(3, 5), n_features=512, norm=None, dtype=np.float64
+        )
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        vectors = np.zeros((len(texts), 512), dtype=np.int8)
+        for row, counts in enumerate(self._vectorizer.transform(texts)):
+            vectors[row] = _quantised(counts.toarray()[0])
+        return vectors
+
+
+def _quantised(vector: NDArray[np.float64]) -> Vectors:
+    largest = float(np.abs(vector).max())
+    if largest == 0.0:
+        return np.zeros(vector.shape, dtype=np.int8)
+    return np.rint(vector * (SCALE / largest)).astype(np.int8)

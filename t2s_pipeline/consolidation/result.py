@@ -1,0 +1,84 @@
+"""What consolidation makes of the lessons of a skill, and whether all of them are accounted for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Set
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+
+from t2s_pipeline.analysts.lesson import Lesson
+from t2s_pipeline.consolidation.cluster import Cluster, Placement
+from t2s_pipeline.consolidation.conflicts import Conflict
+from t2s_pipeline.consolidation.merge import Effort
+
+
+class Refused(BaseModel):
+    """A lesson that takes no part in consolidation, and why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    lesson_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Consolidation:
+    """What the lessons of a skill say together."""
+
+    skill: str
+    clusters: tuple[Cluster, ...]
+    """Sorted by id; candidates included."""
+    conflicts: tuple[Conflict, ...]
+    refused: tuple[Refused, ...]
+    root: str
+    """Key of the skill's node: equal when clusters and conflicts are equal."""
+    effort: Effort
+
+
+class Balance(BaseModel):
+    """Where the lessons went. `lost` and `twice` are empty unless the code is wrong."""
+
+    model_config = ConfigDict(frozen=True)
+
+    lessons: int
+    in_skill: int
+    in_references: int
+    in_candidates: int
+    refused: int
+    lost: tuple[str, ...]
+    """Ids of lessons that are nowhere."""
+    twice: tuple[str, ...]
+    """Ids that are in more than one place, or that no lesson has."""
+
+    @property
+    def holds(self) -> bool:
+        return not self.lost and not self.twice
+
+
+def account(lessons: Iterable[Lesson], consolidation: Consolidation) -> Balance:
+    """Where each lesson went: every one must be in exactly one cluster or refused."""
+    return balance_of({lesson.lesson_id for lesson in lessons}, consolidation)
+
+
+def balance_of(expected: Set[str], consolidation: Consolidation) -> Balance:
+    """The same for the ids of the lessons."""
+    places = [entry.lesson_id for entry in consolidation.refused]
+    by_placement: dict[Placement, int] = {"skill": 0, "reference": 0, "candidate": 0}
+    for cluster in consolidation.clusters:
+        places.extend(cluster.lesson_ids)
+        by_placement[cluster.placement] += len(cluster.lesson_ids)
+    placed = set(places)
+    repeated = (
+        [key for key, times in Counter(places).items() if times > 1] if len(placed) < len(places) else []
+    )
+    return Balance(
+        lessons=len(expected),
+        in_skill=by_placement["skill"],
+        in_references=by_placement["reference"],
+        in_candidates=by_placement["candidate"],
+        refused=len(consolidation.refused),
+        lost=tuple(sorted(expected - placed)),
+        twice=tuple(sorted({*repeated, *(placed - expected)})),
+    )

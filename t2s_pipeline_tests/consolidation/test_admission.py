@@ -1,0 +1,43 @@
+import pytest
+
+from t2s_pipeline.analysts.lesson import Lesson
+from t2s_pipeline.consolidation.admission import admit
+from t2s_pipeline.consolidation.support import count_support
+from t2s_pipeline_tests.consolidation.builders import lesson
+
+
+def place(*lessons: Lesson, min_tasks: int = 2) -> tuple[str, str]:
+    return admit(lessons, count_support(lessons), min_tasks)
+
+
+def test_two_tasks_make_a_rule() -> None:
+    assert place(lesson(1, task="a"), lesson(2, task="b")) == ("skill", "2 tasks")
+
+
+def test_one_task_waits_however_often_it_was_tried() -> None:
+    many = [lesson(trace, outcome="success") for trace in range(20)]
+
+    assert place(*many) == ("candidate", "one task only")
+
+
+def test_a_fix_that_passed_the_verifier_needs_no_second_task() -> None:
+    assert place(lesson(1, verified=True))[0] == "skill"
+
+
+def test_a_task_that_never_got_past_it_makes_a_reference() -> None:
+    stuck = [lesson(trace) for trace in range(3)]
+
+    assert place(*stuck) == ("reference", "one task only, but severe")
+    assert place(*stuck, lesson(4, outcome="success"))[0] == "candidate"
+    assert place(*stuck[:2])[0] == "candidate"
+
+
+def test_what_an_analyst_marks_severe_makes_a_reference() -> None:
+    assert place(lesson(1, kind="prune", facts={"severe": True}))[0] == "reference"
+
+
+@pytest.mark.parametrize(("tasks", "placement"), [(2, "candidate"), (3, "skill")])
+def test_the_number_of_tasks_is_configurable(tasks: int, placement: str) -> None:
+    lessons = [lesson(task, task=str(task), outcome="success") for task in range(tasks)]
+
+    assert place(*lessons, min_tasks=3)[0] == placement
