@@ -236,7 +236,7 @@ def _done_before(runs: SkillRuns, other: str, first: Sequence[int | None], occur
     counts = Counter(label for done in before for label in done)
     labels = sorted(label for label, n in counts.items() if n >= MIN_RUNS)
     has = np.array([[label in done for label in labels] for done in before], dtype=bool).reshape(
-        -1, len(labels)
+        len(before), len(labels)
     )
     counted = np.repeat(occurs[:, None], len(labels), axis=1)
     return HabitTable([Habit("before", label, other) for label in labels], has, counted)

@@ -1,0 +1,201 @@
+"""The fleet: many analysts at work on many traces, one gate to the endpoint, nothing lost.
+
+Traces are taken up one by one as places become free, so that only the views of those under way are in
+memory, however many traces there are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from t2s_pipeline.analysts.lesson import Lesson, RefusedLesson
+from t2s_pipeline.analysts.llm.assignment import Assignment, Siblings, assignments, reason_to_skip
+from t2s_pipeline.analysts.llm.case import Case, case_of
+from t2s_pipeline.analysts.llm.desk import Desk
+from t2s_pipeline.analysts.llm.guards import judge
+from t2s_pipeline.analysts.llm.leaks import Elsewhere, OtherTasks
+from t2s_pipeline.errors import BudgetExceeded
+from t2s_pipeline.llm.calls import CallFailed, CallRow, CallStatus
+from t2s_pipeline.llm.client import LLMClient
+from t2s_pipeline.llm.limits import Clock, SystemClock
+from t2s_pipeline.llm.settings import LLMSettings
+from t2s_pipeline.traces.record import TraceRecord, quotable_texts
+
+_WORKERS_PER_PLACE = 2
+"""Traces under way for each call in flight: those that wait for the endpoint hold no place."""
+_BYTES_PER_TOKEN = 4
+
+
+class Failure(BaseModel):
+    """An analyst that could not read a trace, and why. Run again, it is asked again."""
+
+    model_config = ConfigDict(frozen=True)
+
+    trace_id: str
+    analyst: str
+    status: CallStatus
+    reason: str
+
+
+class Skipped(BaseModel):
+    """A trace that no analyst is meant to read, and why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    trace_id: str
+    reason: str
+
+
+class FleetReport(BaseModel):
+    """What came of a set of traces. Every trace is analysed, failed or skipped."""
+
+    model_config = ConfigDict(frozen=True)
+
+    lessons: tuple[Lesson, ...]
+    refused: tuple[RefusedLesson, ...]
+    failures: tuple[Failure, ...]
+    skipped: tuple[Skipped, ...]
+    analysed: tuple[str, ...]
+    """Ids of the traces that every analyst assigned to them has read."""
+    calls: tuple[CallRow, ...]
+    tokens_in_traces: int
+    """Estimated tokens of all texts of the traces that were read."""
+    tokens_sent: int
+    """Prompt tokens of all calls, as counted by the endpoint, replies from the cache included."""
+
+
+@dataclass
+class _Work:
+    """What the fleet has come to so far."""
+
+    lessons: list[Lesson] = field(default_factory=list)
+    refused: list[RefusedLesson] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    analysed: list[str] = field(default_factory=list)
+    bytes_in_traces: int = 0
+
+
+def analyse_traces(
+    records: Sequence[TraceRecord],
+    siblings: Siblings,
+    settings: LLMSettings,
+    cache_dir: Path,
+    progress: Callable[[int], None] = lambda done: None,  # noqa: ARG005
+    *,
+    elsewhere: Elsewhere | None = None,
+    clock: Clock | None = None,
+    rng: random.Random | None = None,
+) -> FleetReport:
+    """Have every trace read. Does not raise for traces or calls that fail: the report says which and why.
+
+    `siblings` gives the other attempts at a trace's task. `progress` is told 1 for each trace that is done.
+    `elsewhere` answers whether a constant occurs in other tasks of the skill; by default some of `records`
+    are looked through. The report is a function of the traces and the replies, not of the order they came.
+    """
+    return asyncio.run(
+        _analyse(
+            records,
+            siblings,
+            settings,
+            cache_dir,
+            progress,
+            elsewhere or OtherTasks(records),
+            clock or SystemClock(),
+            rng or random.Random(),
+        )
+    )
+
+
+async def _analyse(
+    records: Sequence[TraceRecord],
+    siblings: Siblings,
+    settings: LLMSettings,
+    cache_dir: Path,
+    progress: Callable[[int], None],
+    elsewhere: Elsewhere,
+    clock: Clock,
+    rng: random.Random,
+) -> FleetReport:
+    work = _Work()
+    client = LLMClient(settings, cache_dir, clock=clock, rng=rng)
+    try:
+        async with client:
+            waiting = iter(records)
+            workers = min(len(records), _WORKERS_PER_PLACE * settings.max_in_flight)
+            async with asyncio.TaskGroup() as group:
+                for _ in range(workers):
+                    group.create_task(_worker(waiting, siblings, client, work, progress, elsewhere))
+    except CallFailed as error:  # nobody answered before the first question
+        work.failures.extend(
+            Failure(trace_id=record.trace_id, analyst="", status=error.status, reason=str(error))
+            for record in records
+        )
+    return _report(work, client.rows)
+
+
+async def _worker(
+    waiting: Iterator[TraceRecord],
+    siblings: Siblings,
+    client: LLMClient,
+    work: _Work,
+    progress: Callable[[int], None],
+    elsewhere: Elsewhere,
+) -> None:
+    for record in waiting:
+        reason = reason_to_skip(record)
+        if reason is not None:
+            work.skipped.append(Skipped(trace_id=record.trace_id, reason=reason))
+        else:
+            case = case_of(record)
+            work.bytes_in_traces += sum(
+                len(text) for step in case.steps for text in quotable_texts(dict(step))
+            )
+            failed = False
+            for assignment in assignments(case, siblings, client.settings):
+                failed |= not await _carried_out(assignment, case, client, work, elsewhere)
+            if not failed:
+                work.analysed.append(record.trace_id)
+        progress(1)
+
+
+async def _carried_out(
+    assignment: Assignment, case: Case, client: LLMClient, work: _Work, elsewhere: Elsewhere
+) -> bool:
+    """Whether the analyst came to an end; what it found is in `work` either way."""
+    analyst = assignment.analyst
+    sibling = case_of(assignment.sibling) if assignment.sibling is not None else None
+    desk = Desk(client, client.settings, assignment.reading)
+    try:
+        stated = await analyst.analyse(case, sibling, desk)
+    except (CallFailed, BudgetExceeded) as error:
+        status: CallStatus = error.status if isinstance(error, CallFailed) else "budget"
+        work.failures.append(
+            Failure(trace_id=case.record.trace_id, analyst=analyst.name, status=status, reason=str(error))
+        )
+        return False
+    judged = judge(stated.drafts, stated.shown, stated.taught_by, analyst.name, elsewhere)
+    work.lessons.extend(judged.lessons)
+    work.refused.extend(judged.refused)
+    return True
+
+
+def _report(work: _Work, rows: Sequence[CallRow]) -> FleetReport:
+    lessons = {lesson.lesson_id: lesson for lesson in work.lessons}
+    calls = sorted(rows, key=lambda row: (row.trace_id or "", row.purpose, row.call_id))
+    return FleetReport(
+        lessons=tuple(sorted(lessons.values(), key=lambda le: (le.trace_id, le.analyst, le.lesson_id))),
+        refused=tuple(sorted(work.refused, key=lambda r: (r.trace_id, r.analyst, r.reason, r.text))),
+        failures=tuple(sorted(work.failures, key=lambda f: (f.trace_id, f.analyst, f.reason))),
+        skipped=tuple(sorted(work.skipped, key=lambda s: s.trace_id)),
+        analysed=tuple(sorted(work.analysed)),
+        calls=tuple(calls),
+        tokens_in_traces=work.bytes_in_traces // _BYTES_PER_TOKEN,
+        tokens_sent=sum(row.input_tokens or 0 for row in calls),
+    )

@@ -1,0 +1,218 @@
+"""One HTTP attempt at an OpenAI-compatible endpoint, and what its outcome means.
+
+The body is read here and not by the client library's models: servers that are nearly compatible leave out
+fields, and a reply that does not parse must be kept with its usage all the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx2
+import openai
+import orjson
+
+from t2s_pipeline.llm.calls import CallStatus
+from t2s_pipeline.llm.settings import LLMSettings
+
+_CONNECT_S = 10.0
+_WORDS_KEPT = 400
+"""Characters of an endpoint's error message that go into a record."""
+
+
+@dataclass(frozen=True)
+class RawReply:
+    """What came back, as far as it could be read."""
+
+    text: str
+    finish_reason: str | None
+    refusal: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cached_tokens: int | None
+
+
+class Setback(Exception):
+    """An attempt without a reply."""
+
+    def __init__(
+        self,
+        status: CallStatus,
+        reason: str,
+        *,
+        retry: bool = False,
+        outage: bool = False,
+        fatal: bool = False,
+        billed: bool = False,
+        retry_after_s: float | None = None,
+        refused_parameter: str | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.retry = retry
+        """Another attempt may succeed."""
+        self.outage = outage
+        """It tells of the endpoint, not of this call: no answer, or an internal error."""
+        self.fatal = fatal
+        """No other call would get an answer either: wrong key, no such model, no credit."""
+        self.billed = billed
+        """The endpoint may have done the work and counted it; nobody knows."""
+        self.retry_after_s = retry_after_s
+        self.refused_parameter = refused_parameter
+
+
+class Endpoint:
+    """The address, the key and the connections of one endpoint."""
+
+    def __init__(self, settings: LLMSettings) -> None:
+        self._settings = settings
+        key = settings.api_key.get_secret_value() if settings.api_key else "none"
+        self._api = openai.AsyncOpenAI(
+            base_url=settings.base_url,
+            api_key=key,
+            max_retries=0,
+            timeout=httpx2.Timeout(settings.call_timeout_s, connect=_CONNECT_S),
+            http_client=openai.DefaultAsyncHttpxClient(
+                limits=httpx2.Limits(
+                    max_connections=settings.max_in_flight + 1,
+                    max_keepalive_connections=settings.max_in_flight + 1,
+                )
+            ),
+        )
+
+    async def complete(self, parameters: dict[str, Any]) -> RawReply:
+        """Ask once. Raises Setback.
+
+        The client library is given the body as bytes: checking and copying the parameters would take it
+        more time than sending them.
+        """
+        try:
+            response = await self._api.post(
+                "/chat/completions", content=orjson.dumps(parameters), cast_to=httpx2.Response
+            )
+        except openai.APIStatusError as error:
+            raise setback_of(error) from error
+        except openai.APITimeoutError as error:
+            raise _timeout(self._settings.call_timeout_s) from error
+        except (openai.APIConnectionError, httpx2.HTTPError) as error:
+            cause = error.__cause__ or error
+            raise Setback(
+                "connection",
+                f"no connection to {self._settings.base_url}: {type(cause).__name__} {cause}".strip(),
+                retry=True,
+                outage=True,
+                billed=not isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout),
+            ) from error
+        return read_reply(response.content)
+
+    async def models(self) -> list[str]:
+        """Names of the models the endpoint lists; none when it keeps no list. Raises Setback."""
+        try:
+            response = await self._api.models.with_raw_response.list()
+            listed = orjson.loads(response.http_response.content)["data"]
+            return [str(model["id"]) for model in listed]
+        except (openai.APIStatusError, orjson.JSONDecodeError, KeyError, TypeError):
+            return []
+        except (openai.APIConnectionError, httpx2.HTTPError) as error:
+            reason = f"no connection to {self._settings.base_url}"
+            raise Setback("connection", reason, retry=True, outage=True) from error
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._api.close()
+
+
+def _timeout(seconds: float) -> Setback:
+    reason = f"no reply within {seconds:g} s (T2S_CALL_TIMEOUT_S)"
+    return Setback("timeout", reason, retry=True, outage=True, billed=True)
+
+
+def timed_out(settings: LLMSettings) -> Setback:
+    """The setback of an attempt that was cut off from outside after the hard limit."""
+    return _timeout(settings.call_timeout_s)
+
+
+def setback_of(error: openai.APIStatusError) -> Setback:
+    """What an HTTP status means for this call and for others."""
+    status = error.status_code
+    words = _words(error)
+    reason = f"HTTP {status}: {words}"
+    retry_after_s = _retry_after_s(error.response.headers)
+    if status == 429 and "insufficient_quota" in (error.code, error.type):
+        return Setback("rejected", f"{reason} (no credit left)", fatal=True)
+    if status == 429:
+        return Setback("rate_limited", reason, retry=True, retry_after_s=retry_after_s)
+    if status in (401, 403):
+        return Setback("rejected", f"{reason} (set OPENAI_API_KEY to a key this endpoint takes)", fatal=True)
+    if status == 404:
+        return Setback("rejected", f"{reason} (look at OPENAI_BASE_URL and T2S_MODEL)", fatal=True)
+    if status == 503 and retry_after_s is not None:
+        return Setback("rate_limited", reason, retry=True, retry_after_s=retry_after_s)
+    if status in (408, 409) or (status >= 500 and status != 501):
+        return Setback("server_error", reason, retry=True, outage=True)
+    return Setback("rejected", reason, refused_parameter=error.param)
+
+
+def _words(error: openai.APIStatusError) -> str:
+    body = error.body
+    if isinstance(body, dict) and isinstance(body.get("message"), str):
+        body = body["message"]
+    elif not body:
+        body = error.message
+    words = " ".join(str(body).split())
+    return words if len(words) <= _WORDS_KEPT else words[:_WORDS_KEPT] + " …"
+
+
+def _retry_after_s(headers: httpx2.Headers) -> float | None:
+    """Seconds to wait. A date is read against the server's own clock, so nobody else's matters."""
+    for name, per_second in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        value = headers.get(name)
+        if value is None:
+            continue
+        try:
+            seconds = float(value) / per_second
+        except ValueError:
+            continue
+        return seconds if 0 <= seconds < float("inf") else None
+    try:
+        until = parsedate_to_datetime(headers["retry-after"])
+        return max(0.0, (until - parsedate_to_datetime(headers["date"])).total_seconds())
+    except (KeyError, ValueError, TypeError):
+        return None
+
+
+def read_reply(content: bytes) -> RawReply:
+    """A chat completion, with what it lacks left empty. Raises Setback when it is none."""
+    try:
+        body = orjson.loads(content)
+        choice = body["choices"][0]
+        message = choice.get("message") or {}
+        usage = body.get("usage") or {}
+        details = usage.get("prompt_tokens_details") or {}
+        cached = details.get("cached_tokens", usage.get("prompt_cache_hit_tokens"))
+        return RawReply(
+            text=_text(message.get("content")),
+            finish_reason=choice.get("finish_reason"),
+            refusal=message.get("refusal") or None,
+            input_tokens=_count(usage.get("prompt_tokens")),
+            output_tokens=_count(usage.get("completion_tokens")),
+            cached_tokens=_count(cached),
+        )
+    except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, AttributeError) as error:
+        words = content[:_WORDS_KEPT].decode("utf-8", "replace")
+        raise Setback(
+            "server_error", f"not a chat completion: {words}", retry=True, outage=True, billed=True
+        ) from error
+
+
+def _text(content: object) -> str:
+    if isinstance(content, list):
+        return "".join(_text(part.get("text")) for part in content if isinstance(part, dict))
+    return content if isinstance(content, str) else ""
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -1,0 +1,99 @@
+"""From the text a model wrote to the object it meant, or a reason why not.
+
+Seen from real models, and read here without asking again: prose or code fences around the object, thoughts
+in front of it, raw line breaks inside strings, trailing commas. What no reading repairs is the caller's to
+ask for again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NoReturn, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_THOUGHTS = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
+_TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])', re.DOTALL)
+_OBJECT_STARTS_TRIED = 64
+"""Places where an object may begin; more than this is prose full of braces, and reading stays linear."""
+_PROBLEMS_TOLD = 6
+
+
+class Unreadable(ValueError):
+    """The reply is not the object that was asked for; the message tells the model what to put right."""
+
+
+def parse_reply(text: str, model: type[Model]) -> Model:
+    """The object in `text` that fits `model`, the longest one where several do. Raises Unreadable."""
+    found = sorted(json_objects(text), key=lambda item: -item[1])
+    if not found:
+        raise Unreadable("the reply holds no complete JSON object")
+    problems: list[str] = []
+    for value, _length in found:
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            problems.append(_in_words(error))
+    raise Unreadable(problems[0])
+
+
+def json_objects(text: str) -> Iterator[tuple[dict[str, Any], int]]:
+    """Every complete JSON object that is not inside another one, with its length in characters."""
+    text = _THOUGHTS.sub("", text)
+    position, tried = 0, 0
+    while tried < _OBJECT_STARTS_TRIED and (start := text.find("{", position)) >= 0:
+        tried += 1
+        decoded = _decode(text, start)
+        if decoded is None:
+            position = start + 1
+            continue
+        value, position = decoded
+        yield value, position - start
+
+
+def _decode(text: str, start: int) -> tuple[dict[str, Any], int] | None:
+    """The object that begins at `start` and where it ends."""
+    try:
+        value, end = _DECODER.raw_decode(text, start)
+    except RecursionError:
+        return None
+    except ValueError:
+        repaired = _TRAILING_COMMA.sub(lambda match: match.group(1) or "", text[start:])
+        if repaired == text[start:]:
+            return None
+        try:
+            value, _ = _DECODER.raw_decode(repaired)
+        except (ValueError, RecursionError):
+            return None
+        end = len(text)
+    return (value, end) if isinstance(value, dict) and _is_unicode(value) else None
+
+
+def _is_unicode(value: Any) -> bool:
+    """Whether every string can be stored: JSON may escape half a surrogate pair, UTF-8 cannot."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, RecursionError):
+        return False
+    return True
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(strict=False, parse_constant=_refuse_constant)
+"""Not strict: control characters such as raw line breaks are taken as they stand inside strings."""
+
+
+def _in_words(error: ValidationError) -> str:
+    problems = [
+        f"{'.'.join(str(part) for part in problem['loc']) or 'the object'}: {problem['msg']}"
+        for problem in error.errors(include_url=False, include_input=False)
+    ]
+    more = len(problems) - _PROBLEMS_TOLD
+    return "; ".join(problems[:_PROBLEMS_TOLD]) + (f"; and {more} more" if more > 0 else "")

@@ -1,0 +1,265 @@
+"""Gets one prompt answered: in the endpoint's dialect, in its turn, within the budget, however often the
+endpoint has to be asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from t2s_pipeline.errors import BudgetExceeded
+from t2s_pipeline.llm.budget import Budget, Reservation
+from t2s_pipeline.llm.cache import write_atomically
+from t2s_pipeline.llm.calls import CallFailed, Message, Request
+from t2s_pipeline.llm.circuit import Circuit
+from t2s_pipeline.llm.dialect import PROBE_QUESTION, Dialect, ProbeReply, first_dialect
+from t2s_pipeline.llm.endpoint import Endpoint, RawReply, Setback, timed_out
+from t2s_pipeline.llm.limits import Clock, Limiter, back_off_s
+from t2s_pipeline.llm.parse import Unreadable, parse_reply
+from t2s_pipeline.llm.prices import Prices
+from t2s_pipeline.llm.settings import LLMSettings
+from t2s_pipeline.llm.tokens import estimated_tokens, most_tokens
+
+_PROBE_TRIES = 2
+"""Per way to ask for structure: one odd reply must not decide for good."""
+_PROBE_TOKENS = 1_000
+"""Room for a reasoning model to think before it names a colour."""
+_TYPICAL_REPLY_TOKENS = 600
+"""Assumed for rate limits until the reply tells."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A reply with what it took to get it, over all attempts."""
+
+    raw: RawReply
+    attempts: int
+    latency_s: float
+    cost_usd: float | None
+
+
+class GivenUp(Exception):
+    """No reply came; how long was tried."""
+
+    def __init__(self, reason: CallFailed | BudgetExceeded, attempts: int, latency_s: float) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+        self.attempts = attempts
+        self.latency_s = latency_s
+
+
+class Sender:
+    """The one way out to an endpoint for a run: shared limiter, shared budget, one dialect."""
+
+    def __init__(
+        self,
+        settings: LLMSettings,
+        model: str,
+        endpoint: Endpoint,
+        prices: Prices,
+        state_dir: Path,
+        *,
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        self._settings = settings
+        self._model = model
+        self._endpoint = endpoint
+        self._prices = prices
+        self._clock = clock
+        self._rng = rng
+        self._limiter = Limiter(
+            in_flight=settings.max_in_flight,
+            requests_per_minute=settings.requests_per_minute,
+            tokens_per_minute=settings.tokens_per_minute,
+            circuit=Circuit(
+                failures_to_open=max(2, settings.max_attempts - 1), outage_limit_s=settings.outage_limit_s
+            ),
+            clock=clock,
+        )
+        self._budget = Budget(
+            usd=settings.budget_usd,
+            tokens=settings.budget_tokens,
+            path=state_dir / "budgets.sqlite" if settings.budget_scope else None,
+            scope=settings.budget_scope or "run",
+        )
+        name = hashlib.sha256(f"{settings.base_url}\x00{model}".encode()).hexdigest()[:16]
+        self._dialect_path = state_dir / "endpoints" / f"{name}.json"
+        self._dialect: Dialect | None = None
+        self._finding_out = asyncio.Lock()
+        self._dead: CallFailed | None = None
+
+    def close(self) -> None:
+        """Close the budget's ledger."""
+        self._budget.close()
+
+    def committed(self) -> Reservation:
+        """What is spent and reserved."""
+        return self._budget.committed()
+
+    async def known_dialect(self) -> list[tuple[Request, Answer]]:
+        """Find out what the endpoint understands, unless that is known. Returns the probes it took, to be
+        noted; everybody who asks meanwhile waits. Raises GivenUp.
+        """
+        probes: list[tuple[Request, Answer]] = []
+        async with self._finding_out:
+            if self._dialect is None:
+                self._dialect = _remembered(self._dialect_path)
+            if self._dialect is None:
+                dialect = first_dialect(self._settings)
+                if self._settings.output_mode == "auto":
+                    dialect = await self._probed(dialect, probes)
+                self._remember(dialect)
+        return probes
+
+    async def send(self, request: Request, messages: Sequence[Message]) -> Answer:
+        """The reply to a prompt. `known_dialect` comes first. Raises GivenUp."""
+        before = self._dialect or first_dialect(self._settings)
+        answer, dialect = await self._exchange(request, messages, before)
+        if dialect != before:
+            self._remember(dialect)
+        return answer
+
+    async def _probed(self, dialect: Dialect, probes: list[tuple[Request, Answer]]) -> Dialect:
+        request = Request(
+            model=self._model,
+            messages=(Message(role="user", content=PROBE_QUESTION),),
+            reply=ProbeReply,
+            temperature=self._settings.temperature,
+            seed=self._settings.seed,
+            max_output_tokens=_PROBE_TOKENS,
+            prompt_version="probe",
+            purpose="probe",
+            skill="",
+        )
+        while dialect.output_mode != "text":
+            mode = dialect.output_mode
+            for _ in range(_PROBE_TRIES):
+                answer, dialect = await self._exchange(request, request.messages, dialect)
+                probes.append((request, answer))
+                if dialect.output_mode == "text" or _fits(answer):
+                    return dialect
+            if dialect.output_mode == mode:
+                dialect = dialect.weaker() or dialect
+        return dialect
+
+    async def _exchange(
+        self, request: Request, messages: Sequence[Message], dialect: Dialect
+    ) -> tuple[Answer, Dialect]:
+        """Attempts until a reply comes, and the dialect it came in. Raises GivenUp."""
+        started = self._clock.now()
+        attempts = counted = 0
+        try:
+            while True:
+                if self._dead is not None:
+                    raise self._dead
+                try:
+                    raw, cost = await self._attempt(request, messages, dialect)
+                    return Answer(raw, attempts + 1, self._clock.now() - started, cost), dialect
+                except Setback as setback:
+                    attempts += 1
+                    adapted = _adapted(dialect, setback)
+                    if adapted is not None:
+                        dialect = adapted
+                        continue
+                    counted += not (setback.outage and self._limiter.in_outage)
+                    await self._wait_or_give_up(setback, counted)
+        except (CallFailed, BudgetExceeded) as error:
+            if isinstance(error, CallFailed) and error.fatal:
+                self._dead = error
+            raise GivenUp(error, attempts, self._clock.now() - started) from error
+
+    async def _attempt(
+        self, request: Request, messages: Sequence[Message], dialect: Dialect
+    ) -> tuple[RawReply, float | None]:
+        """One HTTP call, its bound reserved before and its cost settled after. Raises Setback."""
+        parameters = dialect.parameters(request, messages)
+        texts = [message["content"] for message in parameters["messages"]]
+        bound = self._bound([*texts, str(parameters.get("response_format", ""))], request.max_output_tokens)
+        expected = sum(map(estimated_tokens, texts)) + _TYPICAL_REPLY_TOKENS
+        async with self._limiter.slot(expected):
+            await self._budget.reserve(bound)
+            spent = bound  # until the endpoint says otherwise
+            try:
+                async with asyncio.timeout(self._settings.call_timeout_s):
+                    raw = await self._endpoint.complete(parameters)
+                spent, cost = self._spent(raw, bound)
+            except TimeoutError as error:
+                self._limiter.unanswered()
+                raise timed_out(self._settings) from error
+            except Setback as setback:
+                spent = bound if setback.billed else Reservation(0.0, 0)
+                if setback.outage:
+                    self._limiter.unanswered()
+                else:
+                    self._limiter.answered()
+                raise
+            finally:
+                self._budget.settle(bound, spent)
+            self._limiter.answered()
+            self._limiter.correct(spent.tokens - expected)
+            return raw, cost
+
+    async def _wait_or_give_up(self, setback: Setback, counted: int) -> None:
+        limits = self._settings
+        asked_s = setback.retry_after_s
+        if not setback.retry:
+            raise CallFailed(setback.status, setback.reason, fatal=setback.fatal)
+        if asked_s is not None and asked_s > limits.max_retry_after_s:
+            reason = f"{setback}; it asks to wait {asked_s:.0f} s, more than T2S_MAX_RETRY_AFTER_S"
+            raise CallFailed(setback.status, reason, fatal=True)
+        if counted >= limits.max_attempts:
+            raise CallFailed(setback.status, f"{setback} ({counted} attempts)")
+        if asked_s is not None:
+            self._limiter.pause(asked_s)
+        if counted:
+            await self._clock.sleep(back_off_s(counted, self._rng))
+
+    def _bound(self, texts: Sequence[str], max_output_tokens: int) -> Reservation:
+        most_in = most_tokens(texts)
+        usd = self._prices.cost(most_in, max_output_tokens)
+        if usd is None and self._settings.budget_usd is not None:
+            raise BudgetExceeded(
+                f"T2S_BUDGET_USD is set, but what {self._model} costs at {self._settings.base_url} is not "
+                "known: set T2S_PRICE_INPUT and T2S_PRICE_OUTPUT, or T2S_BUDGET_TOKENS instead"
+            )
+        return Reservation(usd or 0.0, most_in + max_output_tokens)
+
+    def _spent(self, raw: RawReply, bound: Reservation) -> tuple[Reservation, float | None]:
+        """What a reply cost. Without a count of its tokens the bound stands."""
+        if raw.input_tokens is None or raw.output_tokens is None:
+            return bound, None
+        usd = self._prices.cost(raw.input_tokens, raw.output_tokens, raw.cached_tokens or 0)
+        return Reservation(usd or 0.0, raw.input_tokens + raw.output_tokens), usd
+
+    def _remember(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        write_atomically(self._dialect_path, dialect.model_dump_json().encode())
+
+
+def _adapted(dialect: Dialect, setback: Setback) -> Dialect | None:
+    if setback.status != "rejected" or setback.fatal:
+        return None
+    return dialect.without(setback.reason, setback.refused_parameter)
+
+
+def _fits(answer: Answer) -> bool:
+    try:
+        parse_reply(answer.raw.text, ProbeReply)
+    except Unreadable:
+        return False
+    return True
+
+
+def _remembered(path: Path) -> Dialect | None:
+    """The dialect found out earlier; deleting the file makes the next run find out again."""
+    try:
+        return Dialect.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from t2s_pipeline.llm.parse import Unreadable, json_objects, parse_reply
+
+
+class Advice(BaseModel):
+    do: str
+    step: int
+
+
+GOOD = '{"do": "look first", "step": 3}'
+
+strings = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | strings,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(strings, inner, max_size=3),
+    max_leaves=10,
+)
+objects = st.dictionaries(strings, values, max_size=4)
+prose = st.text(st.characters(exclude_characters="{}<", exclude_categories=["Cs"]), max_size=60)
+
+
+@given(objects, prose, prose)
+def test_an_object_is_found_in_any_prose_around_it(value: dict[str, Any], before: str, after: str) -> None:
+    text = before + json.dumps(value) + after
+
+    found = [item for item, _ in json_objects(text)]
+
+    assert found == [value]
+
+
+@given(st.text(max_size=300))
+def test_no_text_makes_reading_crash(text: str) -> None:
+    try:
+        parse_reply(text, Advice)
+    except Unreadable as error:
+        assert str(error)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"```json\n{GOOD}\n```",
+        f"Sure, here you are: {GOOD} Anything else?",
+        f'<think>Perhaps {{"do": "no", "step": 1}}?</think>\n{GOOD}',
+        '{"do": "look first", "step": 3,}',
+        '{"do": "look first", "step": "3"}',
+        f'{{"note": 1}} {GOOD}',
+    ],
+    ids=["fence", "prose", "thoughts", "trailing comma", "number as text", "another object"],
+)
+def test_what_models_wrap_around_an_object_is_forgiven(text: str) -> None:
+    assert parse_reply(text, Advice) == Advice(do="look first", step=3)
+
+
+def test_raw_line_breaks_inside_strings_are_taken_as_they_are() -> None:
+    reply = parse_reply('{"do": "one\ntwo\tthree", "step": 1}', Advice)
+
+    assert reply.do == "one\ntwo\tthree"
+
+
+def test_a_comma_inside_a_string_stays_when_a_trailing_one_goes() -> None:
+    reply = parse_reply('{"do": "first, } then", "step": 1,}', Advice)
+
+    assert reply.do == "first, } then"
+
+
+def test_a_truncated_object_is_unreadable() -> None:
+    with pytest.raises(Unreadable, match="no complete JSON object"):
+        parse_reply(GOOD[:-6], Advice)
+
+
+def test_the_problem_names_the_field() -> None:
+    with pytest.raises(Unreadable, match=r"step: .*integer"):
+        parse_reply('{"do": "x", "step": "many"}', Advice)
+
+
+def test_half_a_surrogate_pair_is_unreadable() -> None:
+    with pytest.raises(Unreadable):
+        parse_reply('{"do": "\\ud800", "step": 1}', Advice)
+
+
+def test_a_reply_of_nothing_but_open_brackets_is_read_in_linear_time() -> None:
+    with pytest.raises(Unreadable):
+        parse_reply('{"a":' * 50_000, Advice)
