@@ -1,0 +1,141 @@
+"""What must hold of each result. The measuring is in `quality`; a check turns it into a verdict."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+import dagster as dg
+
+from t2s_pipeline import quality
+from t2s_pipeline.assets.analysis import lessons
+from t2s_pipeline.assets.consolidation import merged_clusters, skill_directory
+from t2s_pipeline.assets.ingest import traces
+from t2s_pipeline.assets.metadata import table
+from t2s_pipeline.assets.partitions import skills, trace_batches
+from t2s_pipeline.pipeline import Pipeline
+
+MIN_PARSE_RATE = 0.95
+"""Below this share of readable traces a person should look at the quarantine."""
+
+_SHOWN = 20
+"""Findings listed with a verdict."""
+
+Measured = TypeVar("Measured")
+
+
+@dg.asset_check(asset=traces, partitions_def=trace_batches)
+def parse_rate(
+    context: dg.AssetCheckExecutionContext, pipeline: dg.ResourceParam[Pipeline]
+) -> dg.AssetCheckResult:
+    """At least 95 % of what the files of the batch hold could be read. The rest is in quarantine."""
+    rates = quality.parse_rates(pipeline.store, context.partition_keys)
+    return _verdicts(context, rates, _parse_rate_verdict)
+
+
+def _parse_rate_verdict(rate: quality.ParseRate) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=rate.share >= MIN_PARSE_RATE,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{rate.read} read, {rate.quarantined} quarantined",
+        metadata={"share": rate.share, "read": rate.read, "quarantined": rate.quarantined},
+    )
+
+
+@dg.asset_check(asset=lessons, partitions_def=trace_batches)
+def grounded_evidence(
+    context: dg.AssetCheckExecutionContext, pipeline: dg.ResourceParam[Pipeline]
+) -> dg.AssetCheckResult:
+    """Every quote of every lesson is found verbatim in the trace steps it names."""
+    grounding = quality.grounding(pipeline.store, context.partition_keys)
+    return _verdicts(context, grounding, _grounding_verdict)
+
+
+def _grounding_verdict(grounding: quality.Grounding) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=not grounding.missing,
+        description=f"{grounding.quotes - len(grounding.missing)} of {grounding.quotes} quotes found",
+        metadata={"quotes": grounding.quotes, **_listed("missing", grounding.missing)},
+    )
+
+
+@dg.asset_check(asset=merged_clusters, partitions_def=skills)
+def every_lesson_accounted_for(
+    context: dg.AssetCheckExecutionContext, pipeline: dg.ResourceParam[Pipeline]
+) -> dg.AssetCheckResult:
+    """Every lesson of the skill is in a cluster: nothing is lost on the way from traces to rules."""
+    accounting = quality.accounting(pipeline.store, context.partition_key)
+    return dg.AssetCheckResult(
+        passed=not accounting.lost,
+        description=f"{accounting.in_clusters} of {accounting.lessons} lessons are in clusters",
+        metadata={"lessons": accounting.lessons, **_listed("lost", accounting.lost)},
+    )
+
+
+@dg.asset_check(asset=skill_directory, partitions_def=skills)
+def spec_valid(
+    context: dg.AssetCheckExecutionContext, pipeline: dg.ResourceParam[Pipeline]
+) -> dg.AssetCheckResult:
+    """The directory keeps to the Agent Skills specification and to our stricter limits of size."""
+    problems = quality.spec_problems(pipeline, context.partition_key)
+    return dg.AssetCheckResult(
+        passed=not problems,
+        description=f"{len(problems)} problems" if problems else "valid",
+        metadata={**_listed("problems", problems)},
+    )
+
+
+@dg.asset_check(asset=skill_directory, partitions_def=skills)
+def lineage_complete(
+    context: dg.AssetCheckExecutionContext, pipeline: dg.ResourceParam[Pipeline]
+) -> dg.AssetCheckResult:
+    """Every rule is at the line the store says, and leads to at least one quote of a trace."""
+    lineage = quality.lineage(pipeline, context.partition_key)
+    return dg.AssetCheckResult(
+        passed=not lineage.broken,
+        description=f"{lineage.rules} rules, {len(lineage.broken)} that lead nowhere",
+        metadata={"rules": lineage.rules, **_listed("broken", lineage.broken)},
+    )
+
+
+def _verdicts(
+    context: dg.AssetCheckExecutionContext,
+    measured: Mapping[str, Measured],
+    verdict: Callable[[Measured], dg.AssetCheckResult],
+) -> dg.AssetCheckResult:
+    """The verdict on the partition of the run; in a run over several, one for each and one on all.
+
+    Dagster 1.13 attributes a returned result to a partition only when the run has exactly one.
+    """
+    results = {key: verdict(value) for key, value in measured.items()}
+    if context.has_partition_key and context.partition_key in results:
+        return results[context.partition_key]
+    spec = context.check_specs[0]
+    for key, result in results.items():
+        evaluation = dg.AssetCheckEvaluation(
+            asset_key=spec.asset_key,
+            check_name=spec.name,
+            partition=key,
+            passed=result.passed,
+            severity=result.severity,
+            description=result.description,
+            metadata=result.metadata,
+        )
+        # Accepted by Dagster 1.13, though its type hint does not say so.
+        context.op_execution_context.log_event(evaluation)  # type: ignore[arg-type]
+    failed = [f"{key}: {result.description}" for key, result in results.items() if not result.passed]
+    return dg.AssetCheckResult(
+        passed=not failed,
+        severity=max(
+            (result.severity for result in results.values() if not result.passed),
+            key=[dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR].index,
+            default=dg.AssetCheckSeverity.WARN,
+        ),
+        description=f"{len(results) - len(failed)} of {len(results)} batches pass",
+        metadata=_listed("failed", failed),
+    )
+
+
+def _listed(name: str, findings: Sequence[str]) -> dict[str, dg.TableMetadataValue]:
+    """The first findings as a table under that name; nothing when there are none."""
+    if not findings:
+        return {}
+    return {name: table([{"finding": finding} for finding in findings[:_SHOWN]])}

@@ -1,0 +1,204 @@
+"""`t2s`: the command line. Results go to standard output, everything else to standard error.
+
+Exit codes: 0 done (with a warning line when some input was set aside), 1 something failed or nothing could
+be read, 2 the command was not understood, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import BaseModel, ValidationError
+from rich.console import Console
+
+from t2s_pipeline.errors import T2SError
+from t2s_pipeline.settings import Settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Turns execution traces of agents into a skill directory in which every rule can be followed back "
+    "to the trace steps that taught it.",
+)
+
+
+class EngineName(StrEnum):
+    """Which analysts read the traces."""
+
+    statistical = "statistical"
+    llm = "llm"
+
+
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", help="Root of everything read and produced [default: data, or T2S_DATA]."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+@app.command()
+def run(
+    skill: Annotated[str | None, typer.Option(help="Only this skill.")] = None,
+    data: Data = None,
+    engine: Annotated[EngineName | None, typer.Option(help="Which analysts read the traces.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read what is new in the inbox and bring the skills up to date."""
+    from t2s_pipeline.commands.running import run as run_pipeline
+    from t2s_pipeline.commands.screen import ScreenDisplay, show_run
+    from t2s_pipeline.pipeline import pipeline_at
+
+    pipeline = pipeline_at(_settings(data, engine))
+    errors = _terminal()
+    summary = run_pipeline(pipeline, ScreenDisplay(errors), skill=skill)
+    if as_json:
+        _print_json(summary)
+    else:
+        show_run(Console(), summary, pipeline.paths)
+    for failure in summary.failures:
+        errors.print(f"Not finished: {failure}", style="red", markup=False, highlight=False)
+    if summary.nothing_readable:
+        errors.print("None of the input could be read; `t2s status` lists the reasons.", style="red")
+    elif summary.new_quarantined:
+        errors.print(
+            f"Warning: {summary.new_quarantined:,} of the files or records could not be read and are set "
+            "aside; `t2s status` lists the reasons.",
+            style="yellow",
+        )
+    raise typer.Exit(1 if summary.failures or summary.nothing_readable else 0)
+
+
+@app.command()
+def status(data: Data = None, as_json: AsJson = False) -> None:
+    """What there is of each skill, what is left to do, and what could not be read."""
+    from t2s_pipeline.commands.screen import show_status
+    from t2s_pipeline.commands.status import status as status_of
+    from t2s_pipeline.pipeline import pipeline_at
+
+    found = status_of(pipeline_at(_settings(data)))
+    if as_json:
+        _print_json(found)
+    else:
+        show_status(Console(), found)
+
+
+@app.command()
+def explain(
+    place: Annotated[
+        str, typer.Argument(metavar="PATH[:LINE]", help="A skill directory or a file in it, and a line.")
+    ],
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Why a line of a skill is there: its support, and the trace steps with their quotes."""
+    from t2s_pipeline.commands.screen import show_explanation
+    from t2s_pipeline.pipeline import pipeline_at
+    from t2s_pipeline.skills.lineage import explain as explain_line
+
+    path, line = _place(place)
+    explanation = explain_line(path, line, store=pipeline_at(_settings(data)).store)
+    if as_json:
+        _print_json(explanation)
+    else:
+        show_explanation(Console(), explanation, path)
+
+
+@app.command()
+def inspect(file: Path, data: Data = None, as_json: AsJson = False) -> None:
+    """How a trace file would be read: its format, its traces, and what is wrong with it."""
+    from t2s_pipeline.commands.inspecting import inspect_file
+    from t2s_pipeline.commands.screen import show_inspection
+
+    inspection = inspect_file(file, _settings(data))
+    if as_json:
+        _print_json(inspection)
+    else:
+        show_inspection(Console(), inspection)
+    raise typer.Exit(0 if inspection.traces else 1)
+
+
+@app.command()
+def formats(as_json: AsJson = False) -> None:
+    """The trace formats that are recognised, by content and not by file name."""
+    from t2s_pipeline.commands.inspecting import list_formats
+    from t2s_pipeline.commands.screen import show_formats
+
+    found = list_formats()
+    if as_json:
+        _print_json(found)
+    else:
+        show_formats(Console(), found)
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(help="Port of the web server.", min=1, max=65535)] = 3000,
+    data: Data = None,
+    engine: Annotated[EngineName | None, typer.Option(help="Which analysts read the traces.")] = None,
+) -> None:
+    """Open the Dagster UI; while it is open, new files in the inbox lead to updated skills by themselves."""
+    from t2s_pipeline.commands.ui import serve
+
+    settings = _settings(data, engine)
+    errors = Console(stderr=True)
+    errors.print("Starting Dagster, about 15 seconds …")
+
+    def ready(address: str) -> None:
+        errors.print(
+            f"The UI is at [bold]{address}[/bold]. Traces put into the inbox are picked up. Ctrl-C stops."
+        )
+
+    raise typer.Exit(serve(settings, port=port, ready=ready))
+
+
+def _settings(data: Path | None, engine: EngineName | None = None) -> Settings:
+    """The settings of the environment, with what the command line says about them."""
+    given = {"data": data, "engine": engine.value if engine else None}
+    try:
+        return Settings().model_copy(update={name: value for name, value in given.items() if value})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "T2S_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise T2SError(f"{name} is set to {first['input']!r}: {first['msg']}.") from error
+
+
+def _terminal() -> Console:
+    """A console on standard error as it is now: while Dagster runs a job in this process, it redirects
+    the stream itself through a file, in which a progress bar is no use.
+    """
+    return Console(file=os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8"))
+
+
+def _place(text: str) -> tuple[Path, int | None]:
+    """A path and, after a colon, a line; a path that exists is taken as it is."""
+    path, colon, line = text.rpartition(":")
+    if colon and line.isdecimal() and not Path(text).exists():
+        return Path(path), int(line)
+    return Path(text), None
+
+
+def _print_json(value: BaseModel) -> None:
+    sys.stdout.write(value.model_dump_json(indent=2) + "\n")
+
+
+def main() -> None:
+    """The entry point of `t2s`. What a user can put right is told in one sentence, without a traceback."""
+    try:
+        app()
+    except T2SError as error:
+        Console(stderr=True).print(f"t2s: {error}", style="red", markup=False, highlight=False)
+        sys.exit(1)
+    except BrokenPipeError:
+        # The reader of the output has gone (`t2s status | head`); Python would complain while closing it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,218 @@
+"""What a person sees: progress while work goes on, tables at the end. Everything goes to standard error
+or, for results, to standard output; nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from t2s_pipeline.commands.inspecting import Formats, Inspection
+from t2s_pipeline.commands.running import RunSummary
+from t2s_pipeline.commands.status import Status
+from t2s_pipeline.pipeline import Advance, Pipeline
+from t2s_pipeline.settings import DataPaths
+from t2s_pipeline.skills.lineage import Explanation
+
+_STAGES = {"traces": "reading traces", "lessons": "learning lessons"}
+
+_SETBACKS = 10
+"""Quarantined records listed by `t2s status`."""
+
+
+class ScreenDisplay:
+    """Progress bars on a console."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @contextmanager
+    def reading(self, pipeline: Pipeline, traces: int) -> Iterator[Pipeline]:
+        """A bar per stage, over that many traces."""
+        columns = (
+            TextColumn("{task.description:>17}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
+        with Progress(*columns, console=self._console) as progress:
+            tasks = {stage: progress.add_task(words, total=traces) for stage, words in _STAGES.items()}
+
+            def progress_of(stage: str) -> Advance:
+                return lambda done: progress.advance(tasks[stage], done)
+
+            yield replace(pipeline, progress=progress_of)
+            _complete(progress, tasks["lessons"])
+
+    @contextmanager
+    def consolidating(self, skill: str) -> Iterator[None]:
+        """A spinner while a skill is consolidated."""
+        with self._console.status(f"consolidating [bold]{escape(skill)}[/bold]"):
+            yield
+
+
+def _complete(progress: Progress, task: TaskID) -> None:
+    """Fill a bar: traces that turned out unreadable or known never reach the later stages."""
+    progress.update(task, total=progress.tasks[task].completed)
+
+
+def show_run(console: Console, summary: RunSummary, paths: DataPaths) -> None:
+    """The table at the end of a run and what to type next."""
+    if summary.nothing_new and not (summary.traces or summary.quarantined):
+        console.print(_empty_inbox(paths))
+        return
+    if summary.nothing_new:
+        console.print("Nothing new: every trace in the inbox is in the skills below.")
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column()
+    table.add_column(justify="right", style="bold")
+    table.add_column(style="green")
+    for words, number, new in (
+        ("traces read", summary.traces, summary.new_traces),
+        ("quarantined", summary.quarantined, summary.new_quarantined),
+        ("lessons", summary.lessons, 0),
+        ("clusters", summary.clusters, 0),
+        ("rules", sum(skill.rules for skill in summary.skills), 0),
+    ):
+        table.add_row(words, f"{number:,}", f"{new:,} new" if new else "")
+    console.print(table)
+    if summary.skills:
+        console.print(_skills_table(summary))
+        first = summary.skills[0]
+        console.print("\nNext:")
+        console.print(f"  read it            less {_short(first.path)}/SKILL.md", highlight=False)
+        console.print(f"  why is a line in?  t2s explain {_short(first.path)}/SKILL.md:LINE", highlight=False)
+        console.print("  see the graph      t2s ui", highlight=False)
+
+
+def show_status(console: Console, status: Status) -> None:
+    """One line per skill, and the latest things that could not be read."""
+    if not status.skills:
+        console.print(f"Nothing has been read yet in {status.data}. `t2s run` reads the inbox.")
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("skill", "traces", "tasks", "ok", "failed", "quarantined", "lessons", "clusters", "rules"):
+        table.add_column(column, justify="left" if column == "skill" else "right")
+    table.add_column("version")
+    table.add_column("state")
+    for skill in status.skills:
+        numbers = (
+            skill.traces,
+            skill.tasks,
+            skill.success,
+            skill.failure,
+            skill.quarantined,
+            skill.lessons,
+            skill.clusters,
+            skill.rules,
+        )
+        state = "up to date" if skill.up_to_date else "behind: run `t2s run`"
+        table.add_row(escape(skill.name), *(f"{number:,}" for number in numbers), skill.version or "-", state)
+    console.print(table)
+    if status.quarantine:
+        console.print(f"\nCould not be read ({len(status.quarantine):,}):")
+        for setback in status.quarantine[:_SETBACKS]:
+            console.print(f"  {setback.where}: {setback.reason}", markup=False, highlight=False)
+        if len(status.quarantine) > _SETBACKS:
+            console.print("  … all of them: t2s status --json")
+
+
+def show_explanation(console: Console, explanation: Explanation, path: Path) -> None:
+    """The line, what stands behind it, and the steps to look at."""
+    say = _plainly(console)
+    if explanation.line is not None:
+        say(f"{path}:{explanation.line}")
+        say(f"  {explanation.text.strip()}\n")
+    say(explanation.note)
+    if explanation.rule_id and explanation.support:
+        support = explanation.support
+        say(f"\nrule {explanation.rule_id} of version {explanation.version or 'unknown'}")
+        say(
+            f"support: {support.traces} traces of {support.tasks} tasks, {support.success} succeeded and "
+            f"{support.failure} failed; seen {support.occurrences} times"
+        )
+        if support.success_when_followed is not None and support.success_when_not is not None:
+            say(
+                f"success when followed {support.success_when_followed:.0%}, otherwise "
+                f"{support.success_when_not:.0%} (same tasks)"
+            )
+        if explanation.generated:
+            say(f"as the pipeline would write it: {explanation.generated.strip()}")
+    elif explanation.rules:
+        for rule in explanation.rules:
+            say(f"  {rule.path}:{rule.line}  {rule.text.strip()[:100]}")
+    if explanation.evidence:
+        say(f"\nevidence ({len(explanation.evidence)} of {explanation.evidence_total} quotes):")
+        for quote in explanation.evidence:
+            steps = f"steps {quote.first_step}-{quote.last_step}"
+            if quote.first_step == quote.last_step:
+                steps = f"step {quote.first_step}"
+            say(f"  {quote.source_uri}, {steps} ({quote.trace_id})")
+            for line in quote.quote.splitlines():
+                say(f"    > {line}")
+
+
+def show_inspection(console: Console, inspection: Inspection) -> None:
+    """What a file holds and what is wrong with it."""
+    say = _plainly(console)
+    kinds = ", ".join(f"{count:,} {name}" for name, count in inspection.formats.items()) or "no traces"
+    say(f"{inspection.file}: {kinds}")
+    if inspection.traces:
+        outcomes = ", ".join(f"{count:,} {status}" for status, count in sorted(inspection.outcomes.items()))
+        say(f"{inspection.tasks:,} tasks; outcomes: {outcomes}\n")
+        table = Table(box=None, pad_edge=False)
+        for column in ("where", "task", "trial", "agent", "outcome", "steps", "calls"):
+            table.add_column(column, justify="right" if column in ("steps", "calls") else "left")
+        for trace in inspection.first_traces:
+            cells = (trace.where, trace.task_id or "-", trace.trial or "-", trace.agent, trace.outcome)
+            table.add_row(*map(escape, cells), str(trace.steps), str(trace.calls))
+        console.print(table)
+        if inspection.traces > len(inspection.first_traces):
+            say(f"… and {inspection.traces - len(inspection.first_traces):,} more")
+    if inspection.quarantined:
+        say(f"\nWould be set aside ({inspection.quarantined:,}):")
+        for place in inspection.first_quarantined:
+            say(f"  {place.where}: {place.reason}")
+
+
+def show_formats(console: Console, formats: Formats) -> None:
+    """One line per format."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for one in formats.formats:
+        table.add_row(one.name, escape(one.title))
+    console.print(table)
+
+
+def _plainly(console: Console) -> Callable[[str], None]:
+    """Prints text that is not ours as it is: no markup, no highlighting, no wrapping."""
+    return lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _skills_table(summary: RunSummary) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(1, 2, 0, 0))
+    for column in ("skill", "rules", "version", "where"):
+        table.add_column(column, justify="right" if column == "rules" else "left", overflow="fold")
+    for skill in summary.skills:
+        name = f"{skill.name} (updated)" if skill.name in summary.updated else skill.name
+        table.add_row(escape(name), str(skill.rules), skill.version, _short(skill.path))
+    return table
+
+
+def _empty_inbox(paths: DataPaths) -> str:
+    return (
+        f"The inbox is empty. Put trace files of your agents into {_short(str(paths.inbox))}/SKILL/, one "
+        "folder per skill to be learnt, and run this again. `t2s formats` lists what can be read."
+    )
+
+
+def _short(path: str) -> str:
+    """The path as a person would type it here."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path

@@ -1,0 +1,162 @@
+"""What is left to do: batches that are not finished, and skills that are behind their lessons.
+
+Both are read from the store and the disk, never from a queue of events: an event can be missed or a
+process killed, and the answer stays right. Sensors and `t2s run` ask the same questions here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+import polars as pl
+
+from t2s_pipeline import analysts, consolidation, skills
+from t2s_pipeline.analysts.version import source_version
+from t2s_pipeline.pipeline import Pipeline
+from t2s_pipeline.settings import Settings
+from t2s_pipeline.store import queries
+from t2s_pipeline.store.frames import batch_stage_frame
+from t2s_pipeline.traces.inbox import Batch, all_batches, plan_batches
+from t2s_pipeline.traces.ingest import TRACES_VERSION
+
+ANALYSTS_VERSION = source_version([Path(analysts.__file__).parent])
+"""That of `analysts.analyse`, without the two seconds it takes to import the statistics."""
+
+CLUSTERS_VERSION = source_version([Path(consolidation.__file__).parent])
+"""Changes whenever the same lessons could give other clusters."""
+
+DIRECTORY_VERSION = source_version([Path(skills.__file__).parent])
+"""Changes whenever the same clusters could give another directory."""
+
+OUTDATED = ""
+"""Code version of a batch that has to be read again although its key is known."""
+
+SkillStage = Literal["clusters", "directory"]
+"""What of a skill is made: its clusters, then its directory."""
+
+StageRow = dict[str, Any]
+"""A row of `batch_stages`."""
+
+
+@dataclass(frozen=True)
+class SkillInputs:
+    """A skill and a digest of everything its directory is made from."""
+
+    skill: str
+    digest: str
+
+
+def plan_inbox(pipeline: Pipeline, *, quiet_before: float | None = None) -> list[Batch]:
+    """Plan what is new in the inbox; a batch that is known but has other outcomes now counts as unread.
+
+    `quiet_before` is a modification time in seconds since the epoch: files modified after it may still be
+    written to and are left for the next call.
+    """
+    planned = plan_batches(pipeline.paths, pipeline.settings, quiet_before=quiet_before)
+    keys = {batch.key for batch in planned}
+    rows = queries.batch_stages(pipeline.store)
+    for key, of_batch in rows.filter(rows["batch"].is_in(list(keys))).group_by("batch"):
+        outdated = of_batch.with_columns(code_version=pl.lit(OUTDATED))
+        pipeline.store.replace({"batch": str(key[0])}, {"batch_stages": outdated})
+    return planned
+
+
+def unfinished_batches(pipeline: Pipeline) -> list[Batch]:
+    """Batches whose traces or lessons are missing, or were made by other code than today's."""
+    done = _versions_done(pipeline)
+    wanted = {"traces": TRACES_VERSION, "lessons": ANALYSTS_VERSION}
+    return [
+        batch
+        for batch in all_batches(pipeline.paths)
+        if any(done.get((batch.key, stage)) != version for stage, version in wanted.items())
+    ]
+
+
+def batches_to_run_unasked(pipeline: Pipeline) -> list[Batch]:
+    """Batches that a sensor may start by itself. Where analysis costs model calls, what other code has made
+    counts as finished: making it anew waits for a person (`t2s run`, or the UI, which shows it as stale).
+    """
+    if pipeline.settings.engine == "statistical":
+        return unfinished_batches(pipeline)
+    done = _versions_done(pipeline)
+    return [
+        batch
+        for batch in all_batches(pipeline.paths)
+        if any(done.get((batch.key, stage), OUTDATED) == OUTDATED for stage in ("traces", "lessons"))
+    ]
+
+
+def skills_behind(pipeline: Pipeline) -> list[SkillInputs]:
+    """Skills with lessons, a base skill or code that their published directory does not reflect, by name.
+
+    A skill none of whose traces could be read has nothing to learn from and is not in the list.
+    """
+    rows = queries.batch_stages(pipeline.store).to_dicts()
+    made = {row["skill"]: row["code_version"] for row in rows if row["stage"] == "directory"}
+    return [inputs for inputs in _inputs(pipeline, rows) if made.get(inputs.skill) != inputs.digest]
+
+
+def base_digest(pipeline: Pipeline, skill: str) -> str | None:
+    """Digest of the base skill a person wrote; None when there is none."""
+    files = _base(pipeline.paths.base / skill)
+    return _digest(files) if files else None
+
+
+def inputs_of(pipeline: Pipeline, skill: str) -> SkillInputs:
+    """The inputs of a skill as they are now; to be taken before its consolidation reads them."""
+    rows = [row for row in queries.batch_stages(pipeline.store).to_dicts() if row["skill"] == skill]
+    known = [inputs for inputs in _inputs(pipeline, rows) if inputs.skill == skill]
+    return known[0] if known else SkillInputs(skill, _digest([]))
+
+
+def record_made(pipeline: Pipeline, stage: SkillStage, inputs: SkillInputs) -> None:
+    """Note that a stage of a skill was made from these inputs."""
+    batch = f"skill:{inputs.skill}"
+    row = batch_stage_frame(batch=batch, skill=inputs.skill, stage=stage, code_version=inputs.digest)
+    pipeline.store.replace({"batch": batch}, {"batch_stages": row})
+
+
+def clusters_made_from(pipeline: Pipeline, skill: str) -> SkillInputs:
+    """The inputs that the clusters in the store were made from; what a directory is made from in turn."""
+    rows = queries.batch_stages(pipeline.store).to_dicts()
+    digests = [row["code_version"] for row in rows if row["stage"] == "clusters" and row["skill"] == skill]
+    return SkillInputs(skill, digests[0] if digests else "")
+
+
+def _versions_done(pipeline: Pipeline) -> dict[tuple[str, str], str]:
+    rows = queries.batch_stages(pipeline.store).to_dicts()
+    return {(row["batch"], row["stage"]): row["code_version"] for row in rows}
+
+
+def _inputs(pipeline: Pipeline, rows: Sequence[StageRow]) -> list[SkillInputs]:
+    readable = {row["skill"] for row in rows if row["stage"] == "traces" and row["traces"] > 0}
+    learnt: dict[str, list[StageRow]] = {}
+    for row in rows:
+        if row["stage"] == "lessons" and row["skill"] in readable:
+            learnt.setdefault(row["skill"], []).append(row)
+    return [
+        SkillInputs(skill, _digest([batches, _base(pipeline.paths.base / skill), _code(pipeline.settings)]))
+        for skill, batches in sorted(learnt.items())
+    ]
+
+
+def _base(directory: Path) -> list[tuple[str, str]]:
+    """Every file of the base skill with the hash of its bytes."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    return [(str(path.relative_to(directory)), sha256(path.read_bytes()).hexdigest()) for path in files]
+
+
+def _code(settings: Settings) -> dict[str, Any]:
+    """What else decides how a directory comes out: the code, and the settings that steer it."""
+    steering = {"engine", "min_tasks", "max_fdr", "min_informative_strata"}
+    versions = [ANALYSTS_VERSION, CLUSTERS_VERSION, DIRECTORY_VERSION]
+    return {"versions": versions, **settings.model_dump(mode="json", include=steering)}
+
+
+def _digest(value: object) -> str:
+    return sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]

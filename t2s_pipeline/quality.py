@@ -1,0 +1,118 @@
+"""What the asset checks measure. Each function looks at what is stored or published, not at what the
+code that made it believed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from t2s_pipeline.pipeline import Pipeline
+from t2s_pipeline.skills.spec import check_skill_directory
+from t2s_pipeline.store import audit, queries
+from t2s_pipeline.store.store import Store
+from t2s_pipeline.traces.record import quotable_texts
+
+
+@dataclass(frozen=True)
+class ParseRate:
+    """How much of a batch could be read."""
+
+    read: int
+    """Traces that are in the store, those another batch had already included."""
+    quarantined: int
+
+    @property
+    def share(self) -> float:
+        """Share read, from 0 to 1; 1 for a batch with nothing in it."""
+        total = self.read + self.quarantined
+        return self.read / total if total else 1.0
+
+
+@dataclass(frozen=True)
+class Grounding:
+    """How much of the evidence of a batch is found where it says."""
+
+    quotes: int
+    missing: tuple[str, ...]
+    """One sentence per quote that is not in the steps it names."""
+
+
+@dataclass(frozen=True)
+class Accounting:
+    """What became of the lessons of a skill."""
+
+    lessons: int
+    in_clusters: int
+    lost: tuple[str, ...]
+    """Ids of lessons that are in no cluster."""
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """How far the rules of a published skill can be followed back."""
+
+    rules: int
+    broken: tuple[str, ...]
+    """One sentence per rule that does not lead to a quote."""
+
+
+def parse_rates(store: Store, batches: Sequence[str]) -> dict[str, ParseRate]:
+    """Share of each batch that could be read; batches that were never read are left out."""
+    wanted = set(batches)
+    rows = queries.batch_stages(store).to_dicts()
+    return {
+        row["batch"]: ParseRate(read=row["traces"] + row["duplicates"], quarantined=row["quarantined"])
+        for row in rows
+        if row["stage"] == "traces" and row["batch"] in wanted
+    }
+
+
+def grounding(store: Store, batches: Sequence[str]) -> dict[str, Grounding]:
+    """For each batch, whether every quote of its lessons is found verbatim in the steps it names."""
+    rows = audit.evidence_of_batches(store, batches).to_dicts()
+    named = {(row["trace_id"], step) for row in rows for step in _steps(row)}
+    bodies = queries.step_bodies(store, named)
+    texts = {place: quotable_texts(orjson.loads(body)) for place, body in bodies.items()}
+    quotes: dict[str, int] = defaultdict(int)
+    missing: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        quotes[row["batch"]] += 1
+        said = (text for step in _steps(row) for text in texts.get((row["trace_id"], step), ()))
+        if not any(row["quote"] in text for text in said):
+            where = f"steps {row['first_step']}-{row['last_step']} of {row['trace_id']}"
+            missing[row["batch"]].append(f"{row['lesson_id']}: not in {where}")
+    return {batch: Grounding(quotes[batch], tuple(missing[batch])) for batch in batches}
+
+
+def accounting(store: Store, skill: str) -> Accounting:
+    """Whether every lesson of a skill is in a cluster of its latest consolidation."""
+    lessons = audit.lesson_count(store, skill)
+    lost = audit.unplaced_lessons(store, skill)
+    return Accounting(lessons=lessons, in_clusters=lessons - len(lost), lost=tuple(lost))
+
+
+def spec_problems(pipeline: Pipeline, skill: str) -> list[str]:
+    """What the published directory breaks of the Agent Skills specification and of our stricter limits."""
+    return check_skill_directory(pipeline.paths.skills / skill)
+
+
+def lineage(pipeline: Pipeline, skill: str) -> Lineage:
+    """Whether every rule of the published directory is where the store says and leads to a quote."""
+    rules = queries.rules_of_skill(pipeline.store, skill).to_dicts()
+    broken = []
+    for rule in rules:
+        path = pipeline.paths.skills / skill / rule["path"]
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        if rule["last_line"] > len(lines):
+            broken.append(f"{rule['rule_id']}: {rule['path']} has no line {rule['last_line']}")
+    unquoted = audit.rules_without_evidence(pipeline.store, skill)
+    broken.extend(f"{rule_id}: no quote leads to it" for rule_id in unquoted)
+    return Lineage(rules=len({rule["rule_id"] for rule in rules}), broken=tuple(broken))
+
+
+def _steps(evidence: dict[str, Any]) -> range:
+    return range(evidence["first_step"], evidence["last_step"] + 1)

@@ -1,0 +1,142 @@
+"""What is left to do, read from the store and the disk."""
+
+from pathlib import Path
+
+import pytest
+
+from t2s_pipeline import outstanding
+from t2s_pipeline.analysts import analyse
+from t2s_pipeline.outstanding import (
+    batches_to_run_unasked,
+    inputs_of,
+    plan_inbox,
+    record_made,
+    skills_behind,
+    unfinished_batches,
+)
+from t2s_pipeline.pipeline import Pipeline
+from t2s_pipeline.traces.inbox import Batch
+from t2s_pipeline.traces.ingest import ingest_batches
+from t2s_pipeline_tests.assets.builders import drop, pipeline_in
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Pipeline:
+    return pipeline_in(tmp_path, batch_traces=2)
+
+
+def read(pipeline: Pipeline, batches: list[Batch]) -> None:
+    ingest_batches(pipeline.store, pipeline.paths, pipeline.settings, batches)
+
+
+def analysed(pipeline: Pipeline, batches: list[Batch]) -> None:
+    read(pipeline, batches)
+    analyse.analyse_batches(pipeline.store, pipeline.settings, [batch.key for batch in batches])
+
+
+def names(pipeline: Pipeline) -> list[str]:
+    return [inputs.skill for inputs in skills_behind(pipeline)]
+
+
+def published(pipeline: Pipeline, skill: str) -> None:
+    record_made(pipeline, "directory", inputs_of(pipeline, skill))
+
+
+def test_the_version_of_the_analysts_is_the_one_they_write() -> None:
+    assert outstanding.ANALYSTS_VERSION == analyse.ANALYSTS_VERSION
+
+
+def test_a_batch_is_unfinished_until_its_lessons_are_in_the_store(pipeline: Pipeline) -> None:
+    drop(pipeline, "booking", "a.jsonl", range(4))
+    first, second = plan_inbox(pipeline)
+
+    assert unfinished_batches(pipeline) == [first, second]
+    read(pipeline, [first, second])
+    assert unfinished_batches(pipeline) == [first, second]
+    analysed(pipeline, [first])
+    assert unfinished_batches(pipeline) == [second]
+
+
+def test_changed_analysts_make_every_batch_unfinished(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop(pipeline, "booking", "a.jsonl", range(2))
+    batches = plan_inbox(pipeline)
+    analysed(pipeline, batches)
+
+    monkeypatch.setattr(outstanding, "ANALYSTS_VERSION", "other")
+
+    assert unfinished_batches(pipeline) == batches
+
+
+def test_a_sensor_does_not_pay_for_models_again_because_code_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free, costly = pipeline_in(tmp_path), pipeline_in(tmp_path, engine="llm")
+    drop(free, "booking", "a.jsonl", range(2))
+    batches = plan_inbox(free)
+    analysed(free, batches)
+
+    monkeypatch.setattr(outstanding, "ANALYSTS_VERSION", "other")
+
+    assert batches_to_run_unasked(free) == batches
+    assert batches_to_run_unasked(costly) == []
+
+
+def test_outcomes_that_arrive_later_make_their_batch_unread(pipeline: Pipeline) -> None:
+    path = drop(pipeline, "booking", "a.jsonl", range(2))
+    batches = plan_inbox(pipeline)
+    analysed(pipeline, batches)
+
+    (path.parent / "outcomes.csv").write_text("task_id,outcome\ntask-0,failure\n", encoding="utf-8")
+    plan_inbox(pipeline)
+
+    assert [batch.key for batch in unfinished_batches(pipeline)] == [batch.key for batch in batches]
+    assert [batch.key for batch in batches_to_run_unasked(pipeline)] == [batch.key for batch in batches]
+
+
+def test_a_skill_is_behind_until_its_directory_is_made_from_what_is_there(pipeline: Pipeline) -> None:
+    drop(pipeline, "booking", "a.jsonl", range(2))
+    analysed(pipeline, plan_inbox(pipeline))
+
+    assert names(pipeline) == ["booking"]
+    record_made(pipeline, "clusters", inputs_of(pipeline, "booking"))
+    assert names(pipeline) == ["booking"]
+    published(pipeline, "booking")
+    assert names(pipeline) == []
+
+
+def test_new_lessons_put_only_their_own_skill_behind(pipeline: Pipeline) -> None:
+    for skill, numbers in (("booking", range(2)), ("seating", range(10, 12))):
+        drop(pipeline, skill, "a.jsonl", numbers)
+    analysed(pipeline, plan_inbox(pipeline))
+    published(pipeline, "booking")
+    published(pipeline, "seating")
+
+    drop(pipeline, "seating", "b.jsonl", range(20, 21))
+    analysed(pipeline, plan_inbox(pipeline))
+
+    assert names(pipeline) == ["seating"]
+
+
+def test_a_base_skill_that_a_person_changed_puts_the_skill_behind(pipeline: Pipeline) -> None:
+    drop(pipeline, "booking", "a.jsonl", range(2))
+    analysed(pipeline, plan_inbox(pipeline))
+    published(pipeline, "booking")
+
+    base = pipeline.paths.base / "booking"
+    base.mkdir(parents=True)
+    (base / "SKILL.md").write_text("---\nname: booking\ndescription: x\n---\n", encoding="utf-8")
+
+    assert names(pipeline) == ["booking"]
+
+
+def test_a_skill_of_which_nothing_could_be_read_is_not_behind(pipeline: Pipeline) -> None:
+    file = pipeline.paths.inbox / "broken" / "a.jsonl"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"\x00\x01\x02")
+
+    analysed(pipeline, plan_inbox(pipeline))
+
+    assert unfinished_batches(pipeline) == []
+    assert names(pipeline) == []
