@@ -27,8 +27,8 @@ $(READY): $(LOCK) pyproject.toml
 		"(found: $$(python3 --version 2>&1)). Install it, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || { \
 		echo "setting up $(VENV) with $$($(PYTHON) --version)" >&2; $(PYTHON) -m venv --clear $(VENV); }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(LOCK)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --require-hashes -r $(LOCK)
+	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 run: setup
@@ -51,7 +51,8 @@ types: setup
 	$(BIN)/mypy
 
 bench: setup
-	$(BIN)/python -m t2s_pipeline_tests.benchmarks
+	$(BIN)/python -m t2s_pipeline_tests.benchmarks.bench_pipeline
+	$(BIN)/python -m t2s_pipeline_tests.benchmarks.bench_consolidation
 
 # Needs uv (https://docs.astral.sh/uv/). One lock for Python 3.11 and newer, on any platform;
 # setuptools is in it because the editable install builds with it.

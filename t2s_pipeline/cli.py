@@ -28,6 +28,10 @@ app = typer.Typer(
 )
 
 
+_INTERRUPTED = 130
+"""What a shell reports of a program that Ctrl-C ended."""
+
+
 class EngineName(StrEnum):
     """Which analysts read the traces."""
 
@@ -56,7 +60,11 @@ def run(
 
     pipeline = pipeline_at(_settings(data, engine))
     errors = _terminal()
-    summary = run_pipeline(pipeline, ScreenDisplay(errors), skill=skill)
+    try:
+        summary = run_pipeline(pipeline, ScreenDisplay(errors), skill=skill)
+    except KeyboardInterrupt:
+        errors.print("Interrupted. What was finished stays; the next run does the rest.")
+        raise typer.Exit(_INTERRUPTED) from None
     if as_json:
         _print_json(summary)
     else:

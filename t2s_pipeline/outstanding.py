@@ -15,17 +15,14 @@ from typing import Any, Literal
 import orjson
 import polars as pl
 
-from t2s_pipeline import analysts, consolidation, skills
-from t2s_pipeline.analysts.version import source_version
+from t2s_pipeline import consolidation, skills
+from t2s_pipeline.analysts.version import ANALYSTS_VERSION, source_version
 from t2s_pipeline.pipeline import Pipeline
 from t2s_pipeline.settings import Settings
 from t2s_pipeline.store import queries
 from t2s_pipeline.store.frames import batch_stage_frame
 from t2s_pipeline.traces.inbox import Batch, all_batches, plan_batches
 from t2s_pipeline.traces.ingest import TRACES_VERSION
-
-ANALYSTS_VERSION = source_version([Path(analysts.__file__).parent])
-"""That of `analysts.analyse`, without the two seconds it takes to import the statistics."""
 
 CLUSTERS_VERSION = source_version([Path(consolidation.__file__).parent])
 """Changes whenever the same lessons could give other clusters."""
@@ -153,7 +150,7 @@ def _base(directory: Path) -> list[tuple[str, str]]:
 
 def _code(settings: Settings) -> dict[str, Any]:
     """What else decides how a directory comes out: the code, and the settings that steer it."""
-    steering = {"engine", "min_tasks", "max_fdr", "min_informative_strata"}
+    steering = {"engine", "min_tasks", "max_fdr", "min_informative_strata", "permitted"}
     versions = [ANALYSTS_VERSION, CLUSTERS_VERSION, DIRECTORY_VERSION]
     return {"versions": versions, **settings.model_dump(mode="json", include=steering)}
 

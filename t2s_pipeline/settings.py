@@ -8,12 +8,19 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from t2s_pipeline.traces.permitted import PermittedConfig
+from t2s_pipeline.traces.redaction.config import RedactionConfig
+
 
 class Settings(BaseSettings):
     """How one instance of the pipeline is set up; all fields have working defaults."""
 
     model_config = SettingsConfigDict(
-        env_prefix="T2S_", frozen=True, extra="ignore", use_attribute_docstrings=True
+        env_prefix="T2S_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
     )
 
     data: Path = Path("data")
@@ -28,6 +35,13 @@ class Settings(BaseSettings):
 
     max_batches_per_landing: int = Field(default=64, ge=1)
     """Upper bound on new partitions per skill and landing; a partition event costs about 15 ms."""
+
+    redaction: RedactionConfig = RedactionConfig()
+    """What is hidden before anything reads a trace; `T2S_REDACTION__PERSONAL='[]'` leaves the personal
+    layer off."""
+
+    permitted: PermittedConfig = PermittedConfig()
+    """Which commands and hosts a rule may name."""
 
     max_record_mb: int = Field(default=64, ge=1)
     """A single trace (one JSONL line, or one JSON file of a container format) above this many
@@ -77,3 +91,4 @@ class DataPaths:
         self.dagster = self.root / "dagster"
         self.database = self.root / "t2s.duckdb"
         self.lock = self.root / "t2s.lock"
+        self.salt = self.root / "redaction.salt"

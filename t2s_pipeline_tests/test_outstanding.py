@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from t2s_pipeline import outstanding
-from t2s_pipeline.analysts import analyse
+from t2s_pipeline.analysts.analyse import analyse_batches
 from t2s_pipeline.outstanding import (
     batches_to_run_unasked,
     inputs_of,
@@ -31,7 +31,7 @@ def read(pipeline: Pipeline, batches: list[Batch]) -> None:
 
 def analysed(pipeline: Pipeline, batches: list[Batch]) -> None:
     read(pipeline, batches)
-    analyse.analyse_batches(pipeline.store, pipeline.settings, [batch.key for batch in batches])
+    analyse_batches(pipeline.store, pipeline.settings, [batch.key for batch in batches])
 
 
 def names(pipeline: Pipeline) -> list[str]:
@@ -40,10 +40,6 @@ def names(pipeline: Pipeline) -> list[str]:
 
 def published(pipeline: Pipeline, skill: str) -> None:
     record_made(pipeline, "directory", inputs_of(pipeline, skill))
-
-
-def test_the_version_of_the_analysts_is_the_one_they_write() -> None:
-    assert outstanding.ANALYSTS_VERSION == analyse.ANALYSTS_VERSION
 
 
 def test_a_batch_is_unfinished_until_its_lessons_are_in_the_store(pipeline: Pipeline) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -21,13 +20,10 @@ from t2s_pipeline.analysts.statistical.engine import (
 )
 from t2s_pipeline.analysts.statistical.habit_lessons import habit_lessons, shown_steps
 from t2s_pipeline.analysts.statistical.runs import Call, run_from_steps
-from t2s_pipeline.analysts.version import source_version
+from t2s_pipeline.analysts.version import ANALYSTS_VERSION
 from t2s_pipeline.settings import Settings
 from t2s_pipeline.store import frames, queries
 from t2s_pipeline.store.store import Store
-
-ANALYSTS_VERSION = source_version([Path(__file__).parent])
-"""Changes whenever any analyst, prompt or shared analyst code changes."""
 
 BATCHES_AT_A_TIME = 8
 """Batches read from the store at once: bounds memory, and keeps the number of queries low."""
@@ -43,7 +39,7 @@ class AnalysisReport(BaseModel):
     traces: int
     """Traces read, those that were left out included."""
     excluded: int
-    """Spoilt by their environment (`infra_error`), not learnt from."""
+    """Not learnt from: spoilt by their environment (`infra_error`), or held until a person releases them."""
     lessons: int
     refused: int
     by_kind: dict[str, int]
@@ -62,6 +58,7 @@ def analyse_batches(
     reports: dict[str, AnalysisReport] = {}
     for start in range(0, len(batches), BATCHES_AT_A_TIME):
         group = list(batches[start : start + BATCHES_AT_A_TIME])
+        held = set(queries.held_rows(store, group)["trace_id"])
         traces = queries.traces_of_batches(store, group)
         steps = queries.steps_of_batches(store, group)
         for batch in group:
@@ -70,6 +67,7 @@ def analyse_batches(
                 batch,
                 traces.filter(pl.col("batch") == batch),
                 steps.filter(pl.col("batch") == batch),
+                held,
             )
             reports[batch] = report
             progress(report.traces)
@@ -79,7 +77,9 @@ def analyse_batches(
 
 def analyse_skill(store: Store, settings: Settings, skill: str) -> int:
     """Compare the attempts at the same tasks over all traces of the skill; returns the lessons stored."""
-    runs = skill_runs(queries.traces_of_skill(store, skill), queries.actions_of_skill(store, skill))
+    held = queries.held_rows(store)["trace_id"].unique()
+    traces = queries.traces_of_skill(store, skill).filter(~pl.col("trace_id").is_in(held.implode()))
+    runs = skill_runs(traces, queries.actions_of_skill(store, skill))
     findings = contrasts_of_skill(runs, max_fdr=settings.max_fdr, min_strata=settings.min_informative_strata)
     bodies = queries.step_bodies(store, shown_steps(runs, findings))
     steps = {place: orjson.loads(body) for place, body in bodies.items()}
@@ -95,7 +95,9 @@ def analyse_skill(store: Store, settings: Settings, skill: str) -> int:
     return len(kept)
 
 
-def _analyse_batch(store: Store, batch: str, traces: pl.DataFrame, steps: pl.DataFrame) -> AnalysisReport:
+def _analyse_batch(
+    store: Store, batch: str, traces: pl.DataFrame, steps: pl.DataFrame, held: Collection[str]
+) -> AnalysisReport:
     bodies = {
         trace_id: [orjson.loads(body) for _, body in rows]
         for trace_id, rows in groupby(steps.select("trace_id", "body").iter_rows(), key=lambda row: row[0])
@@ -105,7 +107,7 @@ def _analyse_batch(store: Store, batch: str, traces: pl.DataFrame, steps: pl.Dat
     actions: list[dict[str, Any]] = []
     excluded = 0
     for row in traces.iter_rows(named=True):
-        if row["infra_error"]:
+        if row["infra_error"] or row["trace_id"] in held:
             excluded += 1
             continue
         of_trace = bodies.get(row["trace_id"], [])

@@ -17,3 +17,11 @@ def source_version(roots: Iterable[Path], suffixes: tuple[str, ...] = (".py", ".
         for path in files:
             digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
+
+
+_HERE = Path(__file__).parent
+ANALYSTS_VERSION = source_version(
+    [_HERE / "lesson.py", _HERE / "grounding.py", _HERE / "analyse.py", _HERE / "statistical"]
+)
+"""Changes whenever the analysts of the statistical engine, or the code they share, change. Kept apart from
+`analyse` so that it can be known without importing the statistics, which takes two seconds."""

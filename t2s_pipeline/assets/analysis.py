@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from t2s_pipeline.analysts.analyse import ANALYSTS_VERSION, analyse_batches
+from t2s_pipeline.analysts.analyse import analyse_batches
+from t2s_pipeline.analysts.version import ANALYSTS_VERSION
 from t2s_pipeline.assets.ingest import traces
 from t2s_pipeline.assets.landing import Landing, finished, landed
 from t2s_pipeline.assets.metadata import lessons_metadata

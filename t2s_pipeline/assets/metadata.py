@@ -82,7 +82,7 @@ def _lessons_of_batch(report: AnalysisReport, rows: pl.DataFrame) -> Metadata:
         "dagster/row_count": dg.MetadataValue.int(rows.height),
         "refused": dg.MetadataValue.int(report.refused),
         "kinds": dg.MetadataValue.json(dict(kinds.iter_rows())),
-        "table": table(shown.to_dicts()),
+        "what they say": table(shown.to_dicts()),
     }
 
 
@@ -115,7 +115,7 @@ def clusters_metadata(pipeline: Pipeline, report: ConsolidationReport, contrasts
         "in references": dg.MetadataValue.int(report.references),
         "candidates": dg.MetadataValue.int(report.candidates),
         "conflicts": dg.MetadataValue.int(conflicts.height),
-        "table": table(rows),
+        "what they say": table(rows),
     }
     if conflicts.height:
         metadata["decided conflicts"] = table(conflicts.drop("skill").to_dicts())
@@ -141,7 +141,7 @@ def directory_metadata(pipeline: Pipeline, report: PublishReport) -> Metadata:
         "directory": dg.MetadataValue.path(str(directory)),
         "SKILL.md": dg.MetadataValue.path(str(directory / "SKILL.md")),
         "explain a line": dg.MetadataValue.text(f"t2s explain {directory / 'SKILL.md'}:LINE"),
-        "table": table(shown.to_dicts()),
+        "what they say": table(shown.to_dicts()),
     }
     if report.parent:
         metadata["parent"] = dg.MetadataValue.text(report.parent)

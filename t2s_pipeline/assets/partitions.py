@@ -20,6 +20,8 @@ RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
 PARTITION_TAG = "dagster/partition"
 
+SHOWN_TAG = "t2s/batches"
+
 MAX_RANGE = 64
 """Batches in one run: a run that dies is repeated whole, and its progress is seen at its end."""
 
@@ -43,8 +45,11 @@ def contiguous_ranges(
 
 
 def range_tags(keys: Sequence[str]) -> dict[str, str]:
-    """Run tags that make a run cover a contiguous range of keys (one key is a range too)."""
-    return {RANGE_START_TAG: keys[0], RANGE_END_TAG: keys[-1]}
+    """Run tags that make a run cover a contiguous range of keys (one key is a range too). The list of runs
+    in the UI hides those, so a tag of ours says it for people.
+    """
+    shown = keys[0] if len(keys) == 1 else f"{keys[0]} to {keys[-1]}"
+    return {RANGE_START_TAG: keys[0], RANGE_END_TAG: keys[-1], SHOWN_TAG: shown}
 
 
 def keys_of_run(tags: Mapping[str, str], registered: Sequence[str]) -> list[str]:

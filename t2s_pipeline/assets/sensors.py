@@ -106,7 +106,8 @@ def inbox_sensor(
     return dg.SensorResult(
         run_requests=[
             dg.RunRequest(
-                run_key=f"{keys[0]}..{keys[-1]}#{plan.cursor.requests}", tags=partitions.range_tags(keys)
+                run_key=f"{keys[0]}..{keys[-1]}#{plan.cursor.requests}",
+                tags=partitions.range_tags(keys),
             )
             for keys in plan.ranges
         ],

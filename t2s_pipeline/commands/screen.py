@@ -4,6 +4,8 @@ or, for results, to standard output; nothing here decides anything.
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,7 +20,7 @@ from t2s_pipeline.commands.inspecting import Formats, Inspection
 from t2s_pipeline.commands.running import RunSummary
 from t2s_pipeline.commands.status import Status
 from t2s_pipeline.pipeline import Advance, Pipeline
-from t2s_pipeline.settings import DataPaths
+from t2s_pipeline.settings import DataPaths, Settings
 from t2s_pipeline.skills.lineage import Explanation
 
 _STAGES = {"traces": "reading traces", "lessons": "learning lessons"}
@@ -84,12 +86,14 @@ def show_run(console: Console, summary: RunSummary, paths: DataPaths) -> None:
         table.add_row(words, f"{number:,}", f"{new:,} new" if new else "")
     console.print(table)
     if summary.skills:
+        console.print()
         console.print(_skills_table(summary))
-        first = summary.skills[0]
-        console.print("\nNext:")
-        console.print(f"  read it            less {_short(first.path)}/SKILL.md", highlight=False)
-        console.print(f"  why is a line in?  t2s explain {_short(first.path)}/SKILL.md:LINE", highlight=False)
-        console.print("  see the graph      t2s ui", highlight=False)
+        skill_file = f"{_short(summary.skills[0].path)}/SKILL.md"
+        say = _plainly(console)
+        say("\nNext:")
+        say(f"  read it            less {skill_file}")
+        say(f"  why is a line in?  {_t2s(paths, 'explain')} {skill_file}:LINE")
+        say(f"  see the graph      {_t2s(paths, 'ui')}")
 
 
 def show_status(console: Console, status: Status) -> None:
@@ -98,24 +102,18 @@ def show_status(console: Console, status: Status) -> None:
         console.print(f"Nothing has been read yet in {status.data}. `t2s run` reads the inbox.")
         return
     table = Table(box=None, pad_edge=False)
-    for column in ("skill", "traces", "tasks", "ok", "failed", "quarantined", "lessons", "clusters", "rules"):
-        table.add_column(column, justify="left" if column == "skill" else "right")
-    table.add_column("version")
-    table.add_column("state")
+    table.add_column("skill", no_wrap=True)
+    for column in ("traces", "ok", "failed", "set aside", "lessons", "rules"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("version", no_wrap=True)
+    table.add_column("state", no_wrap=True)
     for skill in status.skills:
-        numbers = (
-            skill.traces,
-            skill.tasks,
-            skill.success,
-            skill.failure,
-            skill.quarantined,
-            skill.lessons,
-            skill.clusters,
-            skill.rules,
-        )
-        state = "up to date" if skill.up_to_date else "behind: run `t2s run`"
-        table.add_row(escape(skill.name), *(f"{number:,}" for number in numbers), skill.version or "-", state)
+        counts = (skill.traces, skill.success, skill.failure, skill.quarantined, skill.lessons, skill.rules)
+        state = "up to date" if skill.up_to_date else "[yellow]behind[/yellow]"
+        table.add_row(escape(skill.name), *(f"{count:,}" for count in counts), skill.version or "-", state)
     console.print(table)
+    if not all(skill.up_to_date for skill in status.skills):
+        console.print("\n`t2s run` brings a skill that is behind up to date.")
     if status.quarantine:
         console.print(f"\nCould not be read ({len(status.quarantine):,}):")
         for setback in status.quarantine[:_SETBACKS]:
@@ -196,19 +194,20 @@ def _plainly(console: Console) -> Callable[[str], None]:
 
 
 def _skills_table(summary: RunSummary) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(1, 2, 0, 0))
-    for column in ("skill", "rules", "version", "where"):
-        table.add_column(column, justify="right" if column == "rules" else "left", overflow="fold")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("skill", "rules", "version", "where", ""):
+        table.add_column(column, justify="right" if column == "rules" else "left", no_wrap=True)
     for skill in summary.skills:
-        name = f"{skill.name} (updated)" if skill.name in summary.updated else skill.name
-        table.add_row(escape(name), str(skill.rules), skill.version, _short(skill.path))
+        state = "[green]updated[/green]" if skill.name in summary.updated else ""
+        table.add_row(escape(skill.name), str(skill.rules), skill.version, escape(_short(skill.path)), state)
     return table
 
 
 def _empty_inbox(paths: DataPaths) -> str:
     return (
         f"The inbox is empty. Put trace files of your agents into {_short(str(paths.inbox))}/SKILL/, one "
-        "folder per skill to be learnt, and run this again. `t2s formats` lists what can be read."
+        f"folder per skill to be learnt, and run this again. `{_t2s(paths, 'formats')}` lists what can be "
+        "read."
     )
 
 
@@ -216,3 +215,11 @@ def _short(path: str) -> str:
     """The path as a person would type it here."""
     here = Path.cwd()
     return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
+
+
+def _t2s(paths: DataPaths, command: str) -> str:
+    """How a person calls a command from here; the UI has to be told of a data root that is not usual."""
+    program = "t2s" if shutil.which("t2s") else _short(str(Path(sys.argv[0]).absolute()))
+    usual = DataPaths(Settings().data).root == paths.root
+    root = "" if usual or command != "ui" else f" --data {_short(str(paths.root))}"
+    return f"{program} {command}{root}"

@@ -82,10 +82,10 @@ def consolidate_skill(
     with _collector_paused():
         lessons = {lesson.lesson_id: lesson for lesson in lessons_of_skill(store, skill)}
         result = _consolidate(lessons, skill, settings.min_tasks, merger, None, nodes)
-    conflicts = ({"skill": skill, **conflict.model_dump()} for conflict in result.conflicts)
-    store.replace(
-        {"skill": skill}, {**clusters_frames(result.clusters), "conflicts": frame("conflicts", conflicts)}
-    )
+        conflicts = frame(
+            "conflicts", ({"skill": skill, **conflict.model_dump()} for conflict in result.conflicts)
+        )
+        store.replace({"skill": skill}, {**clusters_frames(result.clusters), "conflicts": conflicts})
     nodes.drop_unused()
     placed = Counter(cluster.placement for cluster in result.clusters)
     balance = balance_of(lessons.keys(), result)

@@ -54,6 +54,8 @@ def deepen_skill(learnt: Learnt, base: SkillTree) -> Generated:
     A base without SKILL.md only brings its other files along.
     """
     files = {path: body for path, body in base.items() if path != LINEAGE_FILE}
+    if SKILL_FILE not in files and "skill.md" in files:
+        files[SKILL_FILE] = files.pop("skill.md")  # the spelling every client finds
     if SKILL_FILE not in files:
         created = create_skill(learnt)
         return replace(created, files={**files, **created.files})

@@ -79,8 +79,9 @@ def log(paths: DataPaths, skill: str) -> list[LogEntry]:
 def diff(paths: DataPaths, skill: str, before: str | None = None, after: str | None = None) -> SkillDiff:
     """What changed between two versions, named by their first digits.
 
-    Without `after`, what lies in place now; without `before`, the version `after` was made from. Raises
-    SkillInvalid for a version that does not exist or is not unique.
+    Without `after`, what lies in place now; without `before`, the version that was published before
+    `after`, or, where `after` is a person's edit, the version they edited. Raises SkillInvalid for a
+    version that does not exist or is not unique.
     """
     versions = Versions(paths, skill)
     place = Place(paths, versions)
@@ -90,10 +91,10 @@ def diff(paths: DataPaths, skill: str, before: str | None = None, after: str | N
             raise SkillInvalid(f"Skill {skill} is not published in {place.path}.")
         new, name = files, content_hash(files)
         deployed = place.deployed(files)
-        parent = deployed if deployed != name else versions.before(name)
+        parent = deployed if deployed != name else _published_parent(versions, name)
     else:
         name = versions.matching(after)
-        new, parent = versions.tree(name), versions.record(name).parent
+        new, parent = versions.tree(name), _published_parent(versions, name)
     old_name = versions.matching(before) if before is not None else parent
     old = versions.tree(old_name) if old_name else {}
     return SkillDiff(
@@ -138,6 +139,14 @@ def _published_before(versions: Versions, current: str | None) -> str:
     before = versions.before(current) if current else None
     if before is None or not versions.exists(before):
         raise SkillInvalid(f"Skill {versions.skill} has no version before the one in place.")
+    return before
+
+
+def _published_parent(versions: Versions, version: str) -> str | None:
+    """The version before, past what a person made of it."""
+    before = versions.before(version) or versions.record(version).parent
+    while before is not None and versions.exists(before) and versions.record(before).origin == "hand":
+        before = versions.record(before).parent
     return before
 
 

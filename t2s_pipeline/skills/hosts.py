@@ -14,7 +14,7 @@ from t2s_pipeline.skills.rules import Rule
 
 SAME_WORDS = 90
 """Similarity (0 to 100, rapidfuzz ratio of the plain words) from which two lines say the same, provided
-their negations, numbers and code are the same too. Wording alone never decides it."""
+their decisive words, numbers and code are the same too. Wording alone never decides it."""
 
 FITS = 3
 """Points a section needs to take a rule in."""
@@ -38,9 +38,13 @@ _TITLE_WORDS: dict[RuleSection, frozenset[str]] = {
 }
 _NOT_HOSTS = frozenset("example examples references resources license changelog contents see install".split())
 
-_NEGATIONS = frozenset(
-    "not no never dont don't cannot can't without avoid stop instead unless except nor".split()
+_DECISIVE = frozenset(
+    "not no never dont don't cannot can't without with avoid stop instead unless except nor only "
+    "before after first last until once again more less fewer most least minimum maximum above below "
+    "all any none each every both always enable disable allow deny accept refuse include exclude add remove "
+    "open close start end increase decrease true false left right ascending descending".split()
 )
+"""Words that turn advice around: two lines that differ in one of them do not say the same."""
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 _CODE = re.compile(r"`+([^`]+)`+")
 _LIST_MARKER = re.compile(r"^\s*(?:[-*+]|\d{1,9}[.)])\s+(?:\[[ xX]\]\s+)?")
@@ -62,7 +66,7 @@ def _said(markdown: str) -> _Said:
     return _Said(
         " ".join(words),
         (
-            frozenset(words) & _NEGATIONS,
+            frozenset(words) & _DECISIVE,
             frozenset(re.findall(r"\d+(?:[.,]\d+)*", plain)),
             frozenset(code.strip().lower() for code in _CODE.findall(markdown)),
         ),

@@ -155,6 +155,16 @@ def quarantine_rows(store: Store, batches: Sequence[str] | None = None) -> pl.Da
     )
 
 
+def held_rows(store: Store, batches: Sequence[str] | None = None) -> pl.DataFrame:
+    """Rows of `held` that nobody has released, of some batches or of all, ordered by trace and step."""
+    return store.query(
+        "SELECT * FROM held WHERE trace_id NOT IN (SELECT trace_id FROM releases)"
+        " AND ($batches IS NULL OR list_contains($batches::VARCHAR[], batch))"
+        " ORDER BY trace_id, step_id, kind",
+        {"batches": None if batches is None else list(batches)},
+    )
+
+
 def refused_lesson_rows(store: Store, batches: Sequence[str] | None = None) -> pl.DataFrame:
     """Rows of `refused_lessons`, of some batches or of all, ordered by batch, trace and analyst."""
     return store.query(

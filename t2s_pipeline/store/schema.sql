@@ -53,6 +53,33 @@ CREATE TABLE IF NOT EXISTS quarantine (
     reason  VARCHAR NOT NULL
 );
 
+-- What was hidden in a trace, as salted fingerprints: a produced skill is searched for them.
+CREATE TABLE IF NOT EXISTS redactions (
+    trace_id     VARCHAR NOT NULL,
+    batch        VARCHAR NOT NULL,
+    skill        VARCHAR NOT NULL,
+    kind         VARCHAR NOT NULL,
+    fingerprint  VARCHAR NOT NULL
+);
+
+-- Why a trace waits for a person before anything learns from it.
+CREATE TABLE IF NOT EXISTS held (
+    trace_id  VARCHAR NOT NULL,
+    batch     VARCHAR NOT NULL,
+    skill     VARCHAR NOT NULL,
+    kind      VARCHAR NOT NULL,
+    step_id   INTEGER NOT NULL,
+    place     VARCHAR NOT NULL,  -- message, result, …
+    excerpt   VARCHAR NOT NULL
+);
+
+-- Who released a held trace; kept apart so that reading the batch again does not undo it.
+CREATE TABLE IF NOT EXISTS releases (
+    trace_id     VARCHAR NOT NULL,
+    released_by  VARCHAR NOT NULL,
+    released_at  VARCHAR NOT NULL  -- ISO 8601, UTC
+);
+
 -- One row per batch and stage that finished: `traces` or `lessons`.
 CREATE TABLE IF NOT EXISTS batch_stages (
     batch         VARCHAR NOT NULL,

@@ -252,6 +252,8 @@ class Store:
             _create_database(self._paths.database)
         connection = self._connect(deadline, read_only=read_only)
         try:
+            # Standard output belongs to the command that asks.
+            connection.execute("SET enable_progress_bar = false")
             _check_schema(connection, self._paths.database)
             yield connection
         finally:

@@ -14,6 +14,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from stat import S_ISLNK
 
 import orjson
 from filelock import FileLock
@@ -85,7 +86,7 @@ def plan_batches(paths: DataPaths, settings: Settings, *, quiet_before: float | 
         new = _new_files(paths, settings, known, found, quiet_before)
         batches = _cut(new, known, settings)
         batches += _relabelled(known, paths)
-        for batch in batches:
+        for batch in reversed(batches):
             _write(paths.batches / f"{batch.key}.json", batch.model_dump_json(indent=1).encode())
         found.save()
         return batches
@@ -174,59 +175,74 @@ class _Seen:
             _write(self._path, orjson.dumps(self._now))
 
 
+class _Planned:
+    """What the manifests say was planned before."""
+
+    def __init__(self, known: Sequence[Batch]) -> None:
+        self._hashes: dict[str, set[str]] = {}
+        self._first: dict[tuple[str, str], str] = {}
+        for batch in known:
+            for part in batch.slices:
+                # The first slice of a file is written last: without it, planning was interrupted.
+                if part.first_record == 0:
+                    self._hashes.setdefault(part.path, set()).add(part.sha256)
+                    self._first.setdefault((batch.skill, part.sha256), part.path)
+
+    def has(self, relative: str, sha256: str | None = None) -> bool:
+        """Whether the file was planned, with this content or any."""
+        hashes = self._hashes.get(relative, set())
+        return bool(hashes) if sha256 is None else sha256 in hashes
+
+    def original_of(self, relative: str, skill: str, sha256: str) -> str | None:
+        """The file of the skill that had the same bytes first, if it is another one."""
+        first = self._first.setdefault((skill, sha256), relative)
+        return first if sha256 and first != relative else None
+
+
 def _new_files(
     paths: DataPaths, settings: Settings, known: Sequence[Batch], seen: _Seen, quiet_before: float | None
 ) -> list[_Landed]:
-    planned: dict[str, set[str]] = {}
-    first_with: dict[tuple[str, str], str] = {}
-    for batch in known:
-        for part in batch.slices:
-            planned.setdefault(part.path, set()).add(part.sha256)
-            first_with.setdefault((batch.skill, part.sha256), part.path)
+    planned = _Planned(known)
+    marks = _Marks(paths.inbox)
     landed: list[_Landed] = []
     for path in _files(paths.inbox):
         relative = path.relative_to(paths.root).as_posix()
-        refused = refusal(path, paths.inbox)
         try:
-            stat = path.lstat() if refused else path.stat()
+            stat = path.lstat()
+            refused = refusal(path, paths.inbox) if S_ISLNK(stat.st_mode) else None
+            stat = stat if refused else path.stat()
         except OSError:
             continue
         if quiet_before is not None and not refused and stat.st_mtime > quiet_before:
             continue
-        if seen.unchanged(relative, stat):
+        if planned.has(relative) and seen.unchanged(relative, stat):
             continue
-        if refused:
-            sha256 = hashlib.sha256(refused.encode()).hexdigest()
-        else:
-            sha256 = _hash(path)
-            if _moved(path, stat):
-                continue
-        if sha256 and sha256 in planned.get(relative, ()):
-            seen.remember(relative, stat)
+        if any(one.is_side_file(path) for one in all_formats()):
             continue
-        if not sha256 and "" in planned.get(relative, ()):
+        sha256 = hashlib.sha256(refused.encode()).hexdigest() if refused else _hash(path)
+        if not refused and _moved(path, stat):
             continue
-        records = 1 if refused or not sha256 else count_records(path, settings)
         if sha256:
             seen.remember(relative, stat)
+        if planned.has(relative, sha256):
+            continue
         skill = skill_of(path, paths.inbox)
-        first = first_with.setdefault((skill, sha256), relative)
         landed.append(
             _Landed(
                 path=relative,
                 skill=skill,
                 sha256=sha256,
                 size=stat.st_size,
-                records=records,
-                outcomes=_fingerprint(path, paths.inbox),
-                copy_of=first if sha256 and first != relative and not refused else None,
+                records=1 if refused or not sha256 else count_records(path, settings),
+                outcomes=marks.of(path),
+                copy_of=None if refused else planned.original_of(relative, skill, sha256),
             )
         )
     return landed
 
 
 def _files(inbox: Path) -> Iterator[Path]:
-    """Every path of the inbox that may be a trace, in a fixed order; side files of traces are left out."""
+    """Every path of the inbox that may be a trace, in a fixed order."""
     for folder, names, files in os.walk(inbox):
         names[:] = sorted(name for name in names if not name.startswith("."))
         here = Path(folder)
@@ -235,8 +251,6 @@ def _files(inbox: Path) -> Iterator[Path]:
             if name in linked and refusal(here / name, inbox) is None:
                 continue  # leads to a folder of the inbox, which is walked anyway
             if not is_trace_name(name):
-                continue
-            if any(one.is_side_file(here / name) for one in all_formats()):
                 continue
             yield here / name
 
@@ -290,24 +304,31 @@ def _pieces(files: Sequence[_Landed], size: int) -> Iterator[list[tuple[FileSlic
 
 def _relabelled(known: Sequence[Batch], paths: DataPaths) -> list[Batch]:
     """Batches whose outcome files changed since they were planned."""
+    marks = _Marks(paths.inbox)
     changed: list[Batch] = []
-    marks: dict[Path, str] = {}
     for batch in known:
-        now = []
-        for part in batch.slices:
-            path = paths.root / part.path
-            if path not in marks:
-                marks[path] = _fingerprint(path, paths.inbox)
-            now.append(marks[path])
-        if (joined := _joined(now)) != batch.outcomes:
+        joined = _joined([marks.of(paths.root / part.path) for part in batch.slices])
+        if joined != batch.outcomes:
             changed.append(batch.model_copy(update={"outcomes": joined}))
     return changed
 
 
-def _fingerprint(path: Path, inbox: Path) -> str:
-    beside = [file for folder in folders_of(path, inbox) for file in outcome_files(folder)]
-    companions = [file for one in all_formats() for file in one.companions(path)]
-    return fingerprint([*beside, *companions])
+class _Marks:
+    """Fingerprints of what stands beside the traces: outcome files, and what a format reads with a file."""
+
+    def __init__(self, inbox: Path) -> None:
+        self._inbox = inbox
+        self._folders: dict[Path, list[Path]] = {}
+
+    def of(self, path: Path) -> str:
+        """Changes when something beside the file changes; empty when there is nothing."""
+        folder = path.parent
+        if folder not in self._folders:
+            self._folders[folder] = [
+                file for one in folders_of(path, self._inbox) for file in outcome_files(one)
+            ]
+        companions = [file for one in all_formats() for file in one.companions(path)]
+        return fingerprint([*self._folders[folder], *companions])
 
 
 def _joined(marks: Sequence[str]) -> str:

@@ -16,9 +16,10 @@ from pydantic import BaseModel, ConfigDict
 
 from t2s_pipeline.settings import DataPaths, Settings
 from t2s_pipeline.store.frames import batch_stage_frame, frame, quarantine_frame, trace_frames
+from t2s_pipeline.traces.guard import TraceGuard, guard_of
 from t2s_pipeline.traces.inbox import Batch, FileSlice, refusal
 from t2s_pipeline.traces.outcome_files import OutcomeFiles
-from t2s_pipeline.traces.reading import numbered_records
+from t2s_pipeline.traces.reading import Redaction, numbered_records, unchanged
 from t2s_pipeline.traces.record import Quarantined, TraceRecord
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ REASONS = 50
 PROGRESS_EVERY = 32
 """Records between two calls of `progress`."""
 
-_OF_A_TRACE = ("traces", "steps", "actions", "lessons", "evidence", "refused_lessons")
+_OF_A_TRACE = ("redactions", "held", "traces", "steps", "actions", "lessons", "evidence", "refused_lessons")
 
 Item = TraceRecord | Quarantined
 
@@ -55,6 +56,8 @@ class IngestReport(BaseModel):
     quarantined: int
     replaced: int = 0
     """Older versions of sessions and conversations that this batch brought anew; they were removed."""
+    held: int = 0
+    """Traces that carry instructions for their reader and wait for a person; nothing learns from them."""
     reasons: list[tuple[str, str]] = []
     """(uri, reason) of the first quarantined records."""
     formats: dict[str, int] = {}
@@ -74,6 +77,7 @@ class BatchContent:
     """(file, the record's own id in it) → trace id."""
     quarantined: list[Quarantined] = field(default_factory=list)
     duplicates: int = 0
+    held: int = 0
     formats: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
@@ -86,6 +90,7 @@ class BatchContent:
             duplicates=self.duplicates,
             quarantined=len(self.quarantined),
             replaced=replaced,
+            held=self.held,
             reasons=[(item.uri, item.reason) for item in self.quarantined[:REASONS]],
             formats=dict(self.formats),
             outcomes=dict(self.outcomes),
@@ -99,19 +104,27 @@ def ingest_batches(
     settings: Settings,
     batches: Sequence[Batch],
     progress: Callable[[int], None] = lambda _: None,
+    *,
+    guard: TraceGuard | None = None,
 ) -> dict[str, IngestReport]:
     """Reads the batches and replaces their rows in the store; the report of each, by key.
 
-    Repeating it changes nothing. `progress` is called with the number of records done since its last
-    call. Raises StoreBusy or StoreError when the store cannot be written; what was read stays staged.
+    Repeating it changes nothing. `guard` (that of the data root unless another is given) sees every trace
+    before anything else does. `progress` is called
+    with the number of records done since its last call. Raises StoreBusy or StoreError when the store
+    cannot be written; what was read stays staged.
     """
     if not batches:
         return {}
     reports: dict[str, IngestReport] = {}
     older = _Older(store, batches)
-    files = OpenFiles(paths, settings)
+    guard = guard or guard_of(paths, settings)
+    files = OpenFiles(paths, settings, guard)
     for number, batch in enumerate(sorted(batches, key=lambda one: one.key), start=1):
         content = read_batch(files, batch, progress)
+        found = guard.frames(content.trace_ids, batch=batch.key, skill=batch.skill)
+        content.frames.update(found)
+        content.held = found["held"]["trace_id"].n_unique()
         store.stage({"batch": batch.key}, content.frames)
         reports[batch.key] = content.report(older.replaced_by(content))
         if number % STAGED_BATCHES == 0:
@@ -146,17 +159,22 @@ class OpenFiles:
     """The files being read. A slice continues where the slice before it ended, so that a file cut into
     many batches is read once when its batches come in order."""
 
-    def __init__(self, paths: DataPaths, settings: Settings) -> None:
+    def __init__(self, paths: DataPaths, settings: Settings, redact: Redaction = unchanged) -> None:
         self._paths = paths
         self._settings = settings
+        self._redact = redact
         self._open: dict[tuple[str, str], _Position] = {}
         self._outcomes = OutcomeFiles(paths.inbox, settings)
 
     def copies(self, part: FileSlice) -> int:
         """How many records of a slice need no reading: the same file is there under another name."""
-        if part.copy_of is None or not (self._paths.root / part.copy_of).is_file():
+        if part.copy_of is None:
             return 0
-        return part.records or 0
+        try:
+            size = (self._paths.root / part.copy_of).stat().st_size
+        except OSError:
+            return 0
+        return part.records or 0 if size == part.size else 0
 
     def items(self, skill: str, part: FileSlice) -> Iterator[Item]:
         """The traces and quarantined records of a slice, outcome files applied."""
@@ -172,6 +190,7 @@ class OpenFiles:
                 uri=part.path,
                 settings=self._settings,
                 first_record=part.first_record,
+                redact=self._redact,
             )
             position = _Position(found)
         stop = None if part.records is None else part.first_record + part.records

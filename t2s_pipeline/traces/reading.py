@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,14 @@ from t2s_pipeline.traces.record import Quarantined, Source, TraceRecord, trace_i
 from t2s_pipeline.traces.sniffing import look_at
 from t2s_pipeline.traces.strictness import REPAIRED, parse
 
+Redaction = Callable[[TraceRecord], TraceRecord]
+"""Takes what must not be kept out of a record."""
+
+
+def unchanged(record: TraceRecord) -> TraceRecord:
+    """The redaction that hides nothing."""
+    return record
+
 
 def read_file(
     path: Path,
@@ -38,15 +46,24 @@ def read_file(
     settings: Settings,
     first_record: int = 0,
     records: int | None = None,
+    redact: Redaction = unchanged,
 ) -> Iterator[TraceRecord | Quarantined]:
     """The traces of one file, in order, from `first_record` on and at most `records` of them.
+
+    `redact` sees every record before anything else does.
 
     A file that cannot be read at all gives one Quarantined. Records outside the wanted range are not
     converted, but are still looked at for contradicting ids, so that the answer does not depend on how a
     file is cut into slices.
     """
     for _, item in numbered_records(
-        path, skill=skill, uri=uri, settings=settings, first_record=first_record, records=records
+        path,
+        skill=skill,
+        uri=uri,
+        settings=settings,
+        first_record=first_record,
+        records=records,
+        redact=redact,
     ):
         yield item
 
@@ -59,6 +76,7 @@ def numbered_records(
     settings: Settings,
     first_record: int = 0,
     records: int | None = None,
+    redact: Redaction = unchanged,
 ) -> Iterator[tuple[int, TraceRecord | Quarantined]]:
     """Like `read_file`, with the ordinal of the record each item came from (a session with broken lines
     gives several items with one ordinal)."""
@@ -69,7 +87,7 @@ def numbered_records(
         if first_record == 0:
             yield 0, Quarantined(skill=skill, uri=uri, reason=reason_of(error))
         return
-    reader = _Reader(*opened, skill=skill, uri=uri)
+    reader = _Reader(*opened, skill=skill, uri=uri, redact=redact)
     index = -1
     try:
         for index, found in enumerate(reader.format.records(reader.source)):
@@ -124,11 +142,12 @@ def reason_of(error: Exception) -> str:
 class _Reader:
     """Turns the raw records of one file into traces; remembers the ids seen in it."""
 
-    def __init__(self, found: Format, source: SourceFile, *, skill: str, uri: str) -> None:
+    def __init__(self, found: Format, source: SourceFile, *, skill: str, uri: str, redact: Redaction) -> None:
         self.format = found
         self.source = source
         self._skill = skill
         self._uri = uri
+        self._redact = redact
         self._identities: dict[str, tuple[str, str]] = {}
 
     def items(self, found: RawRecord | Damage, *, wanted: bool) -> Iterator[TraceRecord | Quarantined]:
@@ -183,8 +202,7 @@ class _Reader:
             if converted.named_by_file
             else sha256
         )
-        # The one place where a trace leaves its file: redaction wraps this record.
-        return TraceRecord(
+        trace = TraceRecord(
             trace_id=trace_id_for(self._skill, own),
             skill=self._skill,
             task_id=converted.task_id,
@@ -201,6 +219,8 @@ class _Reader:
             usage=converted.usage,
             trajectory=Trajectory.model_validate(trajectory),
         )
+        # The one place where a trace leaves its file. Its id is that of the bytes before redaction.
+        return self._redact(trace)
 
     def _check_identity(self, identity: str | None, fragment: str, sha256: str) -> None:
         if identity is None:

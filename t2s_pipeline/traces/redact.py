@@ -130,7 +130,8 @@ def rescan(text: str, known: Collection[str], config: RedactionConfig, salt: byt
     raw = _encoded(text)
     view = decoded(raw)
     spans = [(start, "known", True) for start, _ in known_spans(view.data, known, salt)]
-    for hits in detector_for(config).hits(Texts([view.data], [raw])).values():
+    texts = Texts([view.data], [raw])
+    for hits in settled(texts, detector_for(config).hits(texts)).values():
         spans += [(hit.start, hit.kind, False) for hit in hits]
     lines = sorted({(raw.count(b"\n", 0, view.origin(start)) + 1, kind, seen) for start, kind, seen in spans})
     return [RescanHit(line=line, kind=kind, known=seen) for line, kind, seen in lines]
@@ -183,7 +184,7 @@ class _Hiding:
 
     def report(self, salt: bytes) -> RedactionReport:
         """What was hidden so far, values as fingerprints."""
-        counts = Counter(kind for kind, _ in self._kinds.values())
+        counts = Counter(self._kinds[value][0] for value in self._numbers)
         values = {
             (kind, each) for value, (kind, _) in self._kinds.items() for each in fingerprints(value, salt)
         }

@@ -23,6 +23,7 @@ from importlib import resources
 from itertools import islice
 from typing import Literal
 
+from atif import Trajectory
 from pydantic import BaseModel, ConfigDict
 
 from t2s_pipeline.traces.record import TraceRecord, text_of
@@ -95,7 +96,7 @@ _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 def screen(record: TraceRecord) -> ScreenVerdict:
     """Whether a trace must wait for a person, and why. Reads user text and tool output only."""
-    sources = list(_untrusted(record))
+    sources = list(_untrusted(record.trajectory))
     found = sorted(_signs([text for _, _, text in sources]))[:_MOST_REASONS]
     reasons = (
         ScreenReason(kind=kind, step_id=sources[index][0], where=sources[index][1], excerpt=excerpt)
@@ -109,12 +110,14 @@ def speaks_to_the_reader(text: str) -> bool:
     return any(True for _ in _signs([text]))
 
 
-def _untrusted(record: TraceRecord) -> Iterator[tuple[int, Literal["user", "tool"], str]]:
-    for step in record.trajectory.steps:
+def _untrusted(trajectory: Trajectory) -> Iterator[tuple[int, Literal["user", "tool"], str]]:
+    for step in trajectory.steps:
         if step.source == "user":
             yield step.step_id, "user", text_of(step.message)
         for result in step.observation.results if step.observation else ():
             yield step.step_id, "tool", text_of(result.content)
+    for inner in trajectory.subagent_trajectories or ():
+        yield from _untrusted(inner)
 
 
 def _signs(originals: Sequence[str]) -> Iterator[tuple[int, int, ReasonKind, str]]:

@@ -43,7 +43,7 @@ def parse(raw: bytes) -> tuple[Any, bool]:
 def _reason(text: str, error: orjson.JSONDecodeError) -> str:
     stripped = text.strip()
     if not stripped.startswith(("{", "[")):
-        return f"not a JSON object: it starts with {stripped[:20]!r}"
+        return "not a JSON object"
     if error.pos >= len(text.rstrip()) - 1 or not stripped.endswith(("}", "]")):
         return f"truncated JSON: it ends in the middle ({len(text)} characters)"
     return f"not valid JSON at character {error.pos + 1}: {error.msg}"

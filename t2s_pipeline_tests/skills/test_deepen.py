@@ -113,10 +113,20 @@ def test_a_rule_the_base_says_already_is_confirmed_and_not_repeated() -> None:
     assert page(generated).count("After a refusal") == 1
 
 
-def test_the_opposite_of_a_line_is_not_taken_for_the_same() -> None:
-    base = BASE.replace("* Be polite.", "* Do not ask for the user id before anything else.")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Do not ask for the user id before the first booking of 2 seats.",
+        "Ask for the user id after the first booking of 2 seats.",
+        "Ask for the user id before the last booking of 2 seats.",
+        "Ask for the user id before the first booking of 3 seats.",
+        "Ask for the `user id` before the first booking of 2 seats.",
+    ],
+)
+def test_nearly_the_same_words_that_say_something_else_are_not_taken_for_the_same(line: str) -> None:
+    base = BASE.replace("* Be polite.", f"* {line}")
 
-    generated = deepened([cluster("Ask for the user id before anything else", tasks=4)], base)
+    generated = deepened([cluster("Ask for the user id before the first booking of 2 seats", tasks=4)], base)
 
     assert [rule.state for rule in generated.written] == ["written"]
 

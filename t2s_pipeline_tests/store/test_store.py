@@ -195,6 +195,12 @@ def test_values_are_bound_by_place_or_by_name(store: Store) -> None:
     assert (by_place.item(), by_name.item()) == (1, 2)
 
 
+def test_a_long_query_draws_no_progress_bar_on_standard_output(store: Store) -> None:
+    setting = store.query("SELECT value FROM duckdb_settings() WHERE name = 'enable_progress_bar'")
+
+    assert setting.item() == "false"
+
+
 def test_a_query_cannot_write(store: Store) -> None:
     store.replace({"batch": "b1"}, batch_tables("b1", ["t-1"]))
 

@@ -44,8 +44,8 @@ def intercode(folder: Path) -> Path:
 
 def claude_code(folder: Path) -> Path:
     side = {"isSidechain": True}
-    helper = [claude_user("s1", None, "sub task", **side), claude_agent("s2", "s1", text("done"), **side)]
-    return write_lines(folder / "session.jsonl", [*claude_session(), *helper])
+    delegated = [claude_user("s1", None, "sub task", **side), claude_agent("s2", "s1", text("done"), **side)]
+    return write_lines(folder / "session.jsonl", [*claude_session(), *delegated])
 
 
 def codex_lines() -> list[Json]:

@@ -198,3 +198,10 @@ def test_unknown_keys_of_a_message_are_reported(tmp_path: Path) -> None:
     trace = read_one(write_lines(tmp_path / "runs.jsonl", [line]))
 
     assert "unknown key `brand_new` in message" in trace.source.warnings
+
+
+def test_a_file_of_bare_messages_is_one_conversation(tmp_path: Path) -> None:
+    trace = read_one(write(tmp_path / "run.json", chat()["messages"]))
+
+    assert (trace.source.format, trace.source.uri) == ("openai_chat", "run.json")
+    assert calls(trace) == [("sql", {"query": "SELECT 1"})]

@@ -135,6 +135,24 @@ def test_touching_a_file_plans_nothing_even_when_the_shortcut_is_lost(paths: Dat
     assert plan(paths) == []
 
 
+def test_planning_that_was_interrupted_is_made_good(paths: DataPaths) -> None:
+    land(paths, "s/a.jsonl", 6)
+    first, *_ = plan(paths, batch_traces=2)
+    (paths.batches / f"{first.key}.json").unlink()
+
+    again = plan(paths, batch_traces=2)
+
+    assert sum(batch.traces for batch in again) == 6
+
+
+def test_without_manifests_everything_is_planned_anew(paths: DataPaths) -> None:
+    land(paths, "s/a.jsonl", 2)
+    (batch,) = plan(paths)
+    (paths.batches / f"{batch.key}.json").unlink()
+
+    assert plan(paths) == [batch]
+
+
 def test_a_changed_file_is_a_new_landing(paths: DataPaths) -> None:
     land(paths, "s/a.jsonl", 3)
     (first,) = plan(paths)

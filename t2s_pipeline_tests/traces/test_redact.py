@@ -29,7 +29,7 @@ def everything(record: TraceRecord) -> str:
 
 def test_nine_of_ten_generated_secrets_are_found_in_every_encoding() -> None:
     found: dict[str, list[bool]] = {}
-    for sample in secret_samples(seed=11, per_kind=3):
+    for sample in secret_samples(seed=11, per_kind=2):
         text, _ = REDACTOR.redact_text(sample.text)
         found.setdefault(sample.encoding, []).append(secret_part(sample) not in text)
 
@@ -57,6 +57,7 @@ def test_no_generated_secret_survives_in_any_text_of_a_record() -> None:
 
         assert secret not in everything(clean), sample
         assert report.occurrences >= 5
+        assert REDACTOR.redact(clean)[0] is clean
 
 
 def test_equal_values_get_equal_placeholders_numbered_by_first_occurrence() -> None:

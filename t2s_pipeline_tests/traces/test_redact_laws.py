@@ -181,7 +181,7 @@ def test_escaping_a_text_does_not_change_its_view(text: str, depth: int) -> None
     ],
 )
 def test_a_hostile_repetition_does_not_stall(piece: str) -> None:
-    text = (piece * (100_000 // len(piece) + 1))[:100_000]
+    text = (piece * (50_000 // len(piece) + 1))[:50_000]
     started = time.process_time()
 
     REDACTOR.redact_text(text)

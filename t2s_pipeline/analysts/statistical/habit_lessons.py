@@ -10,7 +10,7 @@ from t2s_pipeline.analysts.lesson import Evidence, Lesson, Signature
 from t2s_pipeline.analysts.statistical.actions import sql
 from t2s_pipeline.analysts.statistical.contrast import Finding, SkillRuns
 from t2s_pipeline.analysts.statistical.contrast_text import contrast_text
-from t2s_pipeline.analysts.statistical.habits import Habit, RunActions, labels_of
+from t2s_pipeline.analysts.statistical.habits import Habit, RunActions, answering_calls, labels_of
 from t2s_pipeline.analysts.statistical.quotes import call_quote
 from t2s_pipeline.analysts.statistical.runs import Call
 
@@ -140,9 +140,12 @@ def _telling_words(habit: Habit) -> list[str]:
 
 def _step(run: RunActions, habit: Habit) -> int | None:
     """The step that shows the habit, or for a run without it the step where it would have shown."""
+    if habit.kind == "answer":
+        answering = answering_calls(run, habit.other)
+        return run.step_ids[answering[-1]] if answering else None
     positions = [index for index in range(len(run.names)) if _shows(run, index, habit)]
     if positions:
-        return run.step_ids[positions[-1] if habit.kind in ("after", "answer") else positions[0]]
+        return run.step_ids[positions[-1] if habit.kind == "after" else positions[0]]
     if habit.kind in ("before", "after"):
         others = [index for index in range(len(run.names)) if habit.other in labels_of(run, index)]
         if others:

@@ -92,7 +92,7 @@ class HabitTable:
 def first_answer_has(run: RunActions, habit: Habit) -> bool | None:
     """Whether the first query or program that worked has the feature of an `answer` habit: what the run set
     out to do, before anything told it how it was doing. None for a run without one."""
-    positions = _answering(run, habit.other)
+    positions = answering_calls(run, habit.other)
     return habit.action in run.features[positions[0]] if positions else None
 
 
@@ -134,7 +134,7 @@ def habit_table(runs: Sequence[RunActions], stretch: Sequence[int] | None = None
     for number, row in enumerate(rows):
         counted[number, always] = True
         for kind, columns in answers.items():
-            counted[number, columns] = bool(_answering(runs[number], kind))
+            counted[number, columns] = bool(answering_calls(runs[number], kind))
         for habit, value in row.items():
             column = index_of.get(habit)
             if column is not None:
@@ -211,14 +211,14 @@ def _habits_of(run: RunActions, frequent: frozenset[str], limit: int | None) -> 
     if limit is not None:
         return found
     for kind in ANSWERING_KINDS:
-        if positions := _answering(run, kind):
+        if positions := answering_calls(run, kind):
             for feature in set(run.features[positions[-1]]) - UNREADABLE - {python.SAVES, python.READS}:
                 found[Habit("answer", feature, kind)] = True
     _add_orders(found, run, first, last, frequent)
     return found
 
 
-def _answering(run: RunActions, kind: str) -> list[int]:
+def answering_calls(run: RunActions, kind: str) -> list[int]:
     """Positions of the calls that may have given the result, in order: queries that worked and are not a
     look at the schema; programs that worked, those that save something where there are any.
     """

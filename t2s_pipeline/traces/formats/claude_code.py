@@ -1,8 +1,7 @@
 """Claude Code sessions: one JSONL file per session (or `{"loglines": [...]}`), one line per event.
 
-Lines form a tree through `parentUuid`: an edited prompt starts a branch, parallel tool results hang as
-siblings, one API message is split over several lines with the same `message.id`. The trace is the path to
-the last line of each tree; abandoned branches are left out and counted. Sessions record no outcome and no
+The trace is the path through the tree of lines to the last line of each tree; abandoned branches are left
+out and counted. Sessions record no outcome and no
 cost. Sub-agents in the same file (`isSidechain`) become embedded trajectories; a sub-agent's own file is
 its own trace.
 """
@@ -36,6 +35,7 @@ from t2s_pipeline.traces.format import (
 )
 from t2s_pipeline.traces.layouts import document, session
 from t2s_pipeline.traces.record import Outcome, Usage
+from t2s_pipeline.traces.session_tree import SessionPath, blocks_of, message_id, roots_of
 
 _EVENT_TYPES = frozenset(
     "user assistant system summary attachment progress queue-operation file-history-snapshot ai-title "
@@ -92,7 +92,7 @@ class ClaudeCode(Format):
             raise TraceError("the session has no steps: no user or assistant message in it")
         main = [line for line in talk if not line.get("isSidechain")]
         sides = [line for line in talk if line.get("isSidechain")] if main else []
-        path = _Paths(lines, main or talk)
+        path = SessionPath(lines, main or talk)
         steps, usage = _steps(path, warn_into := list[str]())
         session_id = self.identity(record)
         agent_id = _agent_id(lines)
@@ -135,87 +135,7 @@ class ClaudeCode(Format):
         )
 
 
-class _Paths:
-    """The messages that led to the last line of each tree, in conversation order."""
-
-    def __init__(self, lines: Sequence[Json], talk: Sequence[Json]) -> None:
-        known = {line["uuid"]: line for line in lines if isinstance(line.get("uuid"), str)}
-        wanted = {id(line) for line in talk}
-        order = {id(line): number for number, line in enumerate(lines)}
-        roots = _roots(known)
-        tips: dict[str, Json] = {}
-        chains: list[list[Json]] = []
-        for line in talk:
-            if known.get(str(line.get("uuid"))) is line:
-                tips[roots[line["uuid"]]] = line
-            else:
-                chains.append([line])
-        for tip in tips.values():
-            chain = [line for line in _ancestors(tip, known) if id(line) in wanted]
-            chains.append(chain[::-1])
-        chains.sort(key=lambda chain: order[id(chain[0])])
-        self.messages = [line for chain in chains for line in chain]
-        self._adopt_siblings(talk)
-        self.abandoned = len(talk) - len(self.messages)
-
-    def _adopt_siblings(self, talk: Sequence[Json]) -> None:
-        """Adds what belongs to the path without being an ancestor of its end: further lines of one API
-        message, and the results of its parallel tool calls."""
-        chosen = {id(line) for line in self.messages}
-        ids = {_message_id(line) for line in self.messages} - {None}
-        split = [line for line in talk if id(line) not in chosen and _message_id(line) in ids]
-        calls = {call for line in (*self.messages, *split) for call in _call_ids(line)}
-        chosen |= {id(line) for line in split}
-        results = [
-            line for line in talk if id(line) not in chosen and any(c in calls for c in _result_ids(line))
-        ]
-        places = {_message_id(line): number for number, line in enumerate(self.messages)}
-        for line in reversed(split):
-            self.messages.insert(places[_message_id(line)] + 1, line)
-        answered = {call: number for number, line in enumerate(self.messages) for call in _call_ids(line)}
-        for line in sorted(
-            results, key=lambda one: -max(answered[c] for c in _result_ids(one) if c in answered)
-        ):
-            self.messages.insert(max(answered[c] for c in _result_ids(line) if c in answered) + 1, line)
-
-
-def _roots(known: Mapping[str, Json]) -> dict[str, str]:
-    """For each uuid the uuid of its tree's root; a parent that is not in the file makes a root."""
-    roots: dict[str, str] = {}
-    for uuid in known:
-        path: list[str] = []
-        here = uuid
-        seen: set[str] = set()
-        while here not in roots and here not in seen:
-            seen.add(here)
-            path.append(here)
-            parent = _parent(known[here])
-            if parent is None or parent not in known:
-                roots[here] = here
-                break
-            here = parent
-        root = roots.get(here, here)
-        for one in path:
-            roots[one] = root
-    return roots
-
-
-def _ancestors(line: Json, known: Mapping[str, Json]) -> Iterator[Json]:
-    """The line, its parent, and so on; stops at a cycle."""
-    seen: set[str] = set()
-    here: Json | None = line
-    while here is not None and here["uuid"] not in seen:
-        seen.add(here["uuid"])
-        yield here
-        here = known.get(_parent(here) or "")
-
-
-def _parent(line: Json) -> str | None:
-    parent = line.get("parentUuid") or line.get("logicalParentUuid")
-    return parent if isinstance(parent, str) else None
-
-
-def _steps(path: _Paths, warnings: list[str]) -> tuple[list[Json], Usage]:
+def _steps(path: SessionPath, warnings: list[str]) -> tuple[list[Json], Usage]:
     found = StepList()
     current: dict[str, Json] = {}
     spent: dict[str, Mapping[str, Any]] = {}
@@ -235,7 +155,7 @@ def _add_assistant(
     found: StepList, line: Json, current: dict[str, Json], spent: dict[str, Mapping[str, Any]]
 ) -> None:
     message = line["message"]
-    key = _message_id(line) or f"line:{line.get('uuid') or id(line)}"
+    key = message_id(line) or f"line:{line.get('uuid') or id(line)}"
     model = message.get("model")
     step = current.get(key)
     if step is None:
@@ -247,7 +167,7 @@ def _add_assistant(
             extra={"api_error": True} if line.get("isApiErrorMessage") else None,
         )
         current[key] = step
-    for block in _blocks(message):
+    for block in blocks_of(message):
         kind = block.get("type")
         if kind == "tool_use":
             found.call(step, _text(block.get("id")), str(block.get("name") or "unknown"), block.get("input"))
@@ -269,7 +189,7 @@ def _add_assistant(
 
 def _add_user(found: StepList, line: Json) -> None:
     texts: list[str] = []
-    for block in _blocks(line["message"]):
+    for block in blocks_of(line["message"]):
         if block.get("type") == "tool_result":
             found.result(
                 _text(block.get("tool_use_id")) or _text(line.get("sourceToolUseID")),
@@ -301,12 +221,12 @@ def _embedded(
     """The sub-agents recorded inside the session file, one trajectory per agent id or tree."""
     groups: dict[str, list[Json]] = {}
     known = {line["uuid"]: line for line in lines if isinstance(line.get("uuid"), str)}
-    roots = _roots(known)
+    roots = roots_of(known)
     for line in sides:
         groups.setdefault(str(line.get("agentId") or roots.get(str(line.get("uuid")), "0")), []).append(line)
     found: list[Json] = []
     for key, group in groups.items():
-        steps, _ = _steps(_Paths(lines, group), warnings)
+        steps, _ = _steps(SessionPath(lines, group), warnings)
         if steps:
             found.append(
                 trajectory(
@@ -350,32 +270,6 @@ def _without_repeats(lines: Sequence[Json]) -> tuple[list[Json], int]:
 def _has_message(line: Json) -> bool:
     message = line.get("message")
     return isinstance(message, dict) and isinstance(message.get("content"), str | list)
-
-
-def _blocks(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    content = message.get("content")
-    if isinstance(content, str):
-        return [{"type": "text", "text": content}]
-    blocks = content if isinstance(content, list) else []
-    return [block if isinstance(block, Mapping) else {"type": "text", "text": str(block)} for block in blocks]
-
-
-def _message_id(line: Json) -> str | None:
-    return _text(line["message"].get("id")) if line["type"] == "assistant" else None
-
-
-def _call_ids(line: Json) -> list[str]:
-    return _ids_in(line, "tool_use", "id")
-
-
-def _result_ids(line: Json) -> list[str]:
-    return _ids_in(line, "tool_result", "tool_use_id")
-
-
-def _ids_in(line: Json, kind: str, key: str) -> list[str]:
-    return [
-        str(block[key]) for block in _blocks(line["message"]) if block.get("type") == kind and block.get(key)
-    ]
 
 
 def _metrics(usage: Mapping[str, Any]) -> Json:

@@ -2,17 +2,16 @@
 
 A sample is a trace. Its `target`, the scorers' answers and explanations and its metadata may hold the right
 answer: only messages, scores' values, usage and errors are read. New `.eval` files are compressed with
-zstd, which Python's zipfile learns from the package `zipfile-zstd`.
+zstd, which zipfile knows from Python 3.14 on and before that learns from `zipfile-zstd`.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any
-
-import zipfile_zstd  # type: ignore[import-untyped]  # noqa: F401  teaches zipfile to read zstd members
 
 from t2s_pipeline.errors import TraceError
 from t2s_pipeline.traces.conversation import StepList, add_message, number, trajectory, whole
@@ -31,6 +30,9 @@ from t2s_pipeline.traces.layouts import members_of, too_large
 from t2s_pipeline.traces.outcomes import outcome_of_reward
 from t2s_pipeline.traces.record import Outcome, Usage
 from t2s_pipeline.traces.strictness import parse
+
+if sys.version_info < (3, 14):
+    import zipfile_zstd  # type: ignore[import-untyped]  # noqa: F401  teaches zipfile to read zstd members
 
 _SAMPLE_KEYS = frozenset(
     "id epoch input choices target sandbox files setup messages output scores metadata store events "

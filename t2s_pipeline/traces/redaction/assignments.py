@@ -52,7 +52,7 @@ _NAME_VALUE_PAIR = rf"{_QUOTE}?[ \t]{{0,9}}[,\s][\s-]{{0,40}}{_QUOTE}?value{_QUO
 _BETWEEN, _OPENING, _HEAD = 1, 2, 3
 """Groups of the two patterns: what separates name and value, the opening quote, the value's beginning."""
 _LONGEST_NAME = 60
-_LONGEST_VALUE = 4096
+_LONGEST_VALUE = 2048
 _JUDGED = 256
 """Bytes of a value that are looked at; the rules of the vendors describe shorter ones."""
 
@@ -201,7 +201,7 @@ def _generic_is_meant(words: str, value: bytes) -> bool:
 def _kind_by_name(words: str, value: bytes, certainty: Certainty) -> tuple[str, int] | None:
     if _PASSWORD_NAME.search(words):
         return ("password", _BY_NAME_RANK) if looks_like_password(value, certainty) else None
-    if not _SECRET_NAME.search(words) or not looks_random(value) or is_code(value):
+    if not _SECRET_NAME.search(words) or b" " in value or not looks_random(value) or is_code(value):
         return None
     if is_uuid(value) and not _CERTAIN_NAME.search(words):
         return None

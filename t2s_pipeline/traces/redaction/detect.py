@@ -71,7 +71,7 @@ class Detector:
         self._personal = PersonalScanner(config.personal)
 
     def hits(self, texts: Texts, names: Sequence[str] = ()) -> dict[int, list[Hit]]:
-        """What must go, by index of the text; disjoint and in order within a text.
+        """What must go, by index of the text; hits may overlap, those on placeholders are left out.
 
         Args:
             texts: views with escapes resolved.
@@ -81,7 +81,11 @@ class Detector:
         for index, hit in self._all(texts, names):
             if hit.kind not in self._config.disabled_rules and hit.value not in self._keep:
                 found.setdefault(index, []).append(hit)
-        return settled(texts, found)
+        return {
+            index: free
+            for index, hits in found.items()
+            if (free := without_placeholders(texts.views[index], hits))
+        }
 
     def _all(self, texts: Texts, names: Sequence[str]) -> Iterator[tuple[int, Hit]]:
         if self._config.secrets:
@@ -145,7 +149,7 @@ def spread(texts: Texts, values: Mapping[bytes, tuple[str, int]]) -> dict[int, l
             kind, rank = values[value]
             for index, hit in _located(texts, [Hit(match.start(), match.end(), rank, kind, value)]):
                 found.setdefault(index, []).append(hit)
-    return settled(texts, found)
+    return found
 
 
 def settled(texts: Texts, found: Mapping[int, Iterable[Hit]]) -> dict[int, list[Hit]]:

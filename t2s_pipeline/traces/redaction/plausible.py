@@ -24,9 +24,9 @@ _TEMPLATE = re.compile(
 _STAND_IN = re.compile(
     rb"""(?xi)
       (?: your | enter | insert | put | valid | invalid | wrong | correct | example | sample | dummy | fake
-        | mock | changeme | change[_-]me | replace | redacted | masked | hidden | placeholder | todo | fixme | xxxx
-        | \*\*\*\* | \.\.\. | none | null | nil | undefined | empty | unset | missing | required | optional
-        | unknown | default | string | integer | boolean | object )
+        | mock | changeme | change[_-]me | replace | redacted | masked | hidden | placeholder | todo | fixme
+        | xxxx | \*\*\*\* | \.\.\. | none | null | nil | undefined | empty | unset | missing | required
+        | optional | unknown | default | string | integer | boolean | object )
       (?: $ | [\W_] | here )
       | (?: (?:my|your|some|the|new|old|test|example|fake|dummy)[\W_]? )+
         (?: api | secret | passw?(?:or)?d? | token | key )
