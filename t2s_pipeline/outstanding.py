@@ -16,7 +16,7 @@ import orjson
 import polars as pl
 
 from t2s_pipeline import consolidation, skills
-from t2s_pipeline.analysts.version import ANALYSTS_VERSION, source_version
+from t2s_pipeline.analysts.version import analysts_version, source_version
 from t2s_pipeline.pipeline import Pipeline
 from t2s_pipeline.settings import Settings
 from t2s_pipeline.store import queries
@@ -66,7 +66,7 @@ def plan_inbox(pipeline: Pipeline, *, quiet_before: float | None = None) -> list
 def unfinished_batches(pipeline: Pipeline) -> list[Batch]:
     """Batches whose traces or lessons are missing, or were made by other code than today's."""
     done = _versions_done(pipeline)
-    wanted = {"traces": TRACES_VERSION, "lessons": ANALYSTS_VERSION}
+    wanted = {"traces": TRACES_VERSION, "lessons": analysts_version(pipeline.settings.engine)}
     return [
         batch
         for batch in all_batches(pipeline.paths)
@@ -151,7 +151,7 @@ def _base(directory: Path) -> list[tuple[str, str]]:
 def _code(settings: Settings) -> dict[str, Any]:
     """What else decides how a directory comes out: the code, and the settings that steer it."""
     steering = {"engine", "min_tasks", "max_fdr", "min_informative_strata", "permitted"}
-    versions = [ANALYSTS_VERSION, CLUSTERS_VERSION, DIRECTORY_VERSION]
+    versions = [analysts_version(settings.engine), CLUSTERS_VERSION, DIRECTORY_VERSION]
     return {"versions": versions, **settings.model_dump(mode="json", include=steering)}
 
 

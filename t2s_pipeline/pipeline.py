@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+
+from filelock import FileLock
 
 from t2s_pipeline.settings import DataPaths, Settings
 from t2s_pipeline.store.store import Store
@@ -34,3 +37,12 @@ def pipeline_at(settings: Settings, progress: ProgressOf = unwatched) -> Pipelin
     """The pipeline whose data root is `settings.data`."""
     paths = DataPaths(settings.data)
     return Pipeline(settings=settings, paths=paths, store=Store(paths), progress=progress)
+
+
+@contextmanager
+def one_at_a_time(pipeline: Pipeline, skill: str) -> Iterator[None]:
+    """Hold off other processes that make the same skill: `t2s run` beside the UI, say. They wait."""
+    locks = pipeline.paths.cache / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    with FileLock(locks / f"{skill}.lock"):
+        yield

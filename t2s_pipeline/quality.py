@@ -3,7 +3,6 @@ code that made it believed."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -73,19 +72,22 @@ def parse_rates(store: Store, batches: Sequence[str]) -> dict[str, ParseRate]:
 
 def grounding(store: Store, batches: Sequence[str]) -> dict[str, Grounding]:
     """For each batch, whether every quote of its lessons is found verbatim in the steps it names."""
-    rows = audit.evidence_of_batches(store, batches).to_dicts()
+    # One batch at a time: the steps of a whole range could be more than the memory holds.
+    return {batch: _grounding_of(store, batch) for batch in batches}
+
+
+def _grounding_of(store: Store, batch: str) -> Grounding:
+    rows = audit.evidence_of_batches(store, [batch]).to_dicts()
     named = {(row["trace_id"], step) for row in rows for step in _steps(row)}
     bodies = queries.step_bodies(store, named)
     texts = {place: quotable_texts(orjson.loads(body)) for place, body in bodies.items()}
-    quotes: dict[str, int] = defaultdict(int)
-    missing: dict[str, list[str]] = defaultdict(list)
+    missing = []
     for row in rows:
-        quotes[row["batch"]] += 1
         said = (text for step in _steps(row) for text in texts.get((row["trace_id"], step), ()))
         if not any(row["quote"] in text for text in said):
             where = f"steps {row['first_step']}-{row['last_step']} of {row['trace_id']}"
-            missing[row["batch"]].append(f"{row['lesson_id']}: not in {where}")
-    return {batch: Grounding(quotes[batch], tuple(missing[batch])) for batch in batches}
+            missing.append(f"{row['lesson_id']}: not in {where}")
+    return Grounding(quotes=len(rows), missing=tuple(missing))
 
 
 def accounting(store: Store, skill: str) -> Accounting:

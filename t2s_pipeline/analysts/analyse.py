@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import polars as pl
@@ -20,10 +21,14 @@ from t2s_pipeline.analysts.statistical.engine import (
 )
 from t2s_pipeline.analysts.statistical.habit_lessons import habit_lessons, shown_steps
 from t2s_pipeline.analysts.statistical.runs import Call, run_from_steps
-from t2s_pipeline.analysts.version import ANALYSTS_VERSION
+from t2s_pipeline.analysts.version import analysts_version
 from t2s_pipeline.settings import Settings
 from t2s_pipeline.store import frames, queries
 from t2s_pipeline.store.store import Store
+
+if TYPE_CHECKING:
+    from t2s_pipeline.analysts.llm.fleet import Failure, FleetReport
+    from t2s_pipeline.llm.calls import CallRow
 
 BATCHES_AT_A_TIME = 8
 """Batches read from the store at once: bounds memory, and keeps the number of queries low."""
@@ -42,35 +47,57 @@ class AnalysisReport(BaseModel):
     """Not learnt from: spoilt by their environment (`infra_error`), or held until a person releases them."""
     lessons: int
     refused: int
+    failed: int = 0
+    """Traces that an analyst could not read; the reasons are in `analysis_failures`."""
+    model_calls: int = 0
+    """Calls made for this batch; replies from storage do not count."""
+    tokens_sent: int = 0
+    cost_usd: float | None = None
+    """Of the calls made; None where the price is unknown or none was made."""
     by_kind: dict[str, int]
+
+
+@dataclass
+class _Findings:
+    """What the analysts say about one batch."""
+
+    traces: pl.DataFrame
+    excluded: int = 0
+    lessons: list[Lesson] = field(default_factory=list)
+    refused: list[RefusedLesson] = field(default_factory=list)
+    actions: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    calls: list[CallRow] = field(default_factory=list)
 
 
 def analyse_batches(
     store: Store,
-    settings: Settings,  # noqa: ARG001 - the other engine needs it; the seam is one for both
+    settings: Settings,
     batches: Sequence[str],
     progress: Callable[[int], None] = lambda done: None,  # noqa: ARG005
 ) -> dict[str, AnalysisReport]:
-    """Mine every trace of the batches and store actions, lessons and evidence, batch by batch.
+    """Read every trace of the batches and store actions, lessons and evidence, batch by batch.
 
-    Idempotent: a batch's rows are replaced. Batches without traces are reported as empty.
+    The statistical analysts always read: they cost nothing, and contrasts rest on their actions. With the
+    `llm` engine the fleet reads as well. Idempotent: a batch's rows are replaced.
+
+    Raises:
+        EndpointError: the `llm` engine is asked for and no endpoint is set.
     """
     reports: dict[str, AnalysisReport] = {}
     for start in range(0, len(batches), BATCHES_AT_A_TIME):
         group = list(batches[start : start + BATCHES_AT_A_TIME])
         held = set(queries.held_rows(store, group)["trace_id"])
-        traces = queries.traces_of_batches(store, group)
-        steps = queries.steps_of_batches(store, group)
-        for batch in group:
-            report = _analyse_batch(
-                store,
-                batch,
-                traces.filter(pl.col("batch") == batch),
-                steps.filter(pl.col("batch") == batch),
-                held,
-            )
-            reports[batch] = report
-            progress(report.traces)
+        findings = _mined(store, group, held)
+        if settings.engine == "llm":
+            # The client of the endpoint takes half a second to import: only where there is one to talk to.
+            from t2s_pipeline.analysts.by_model import read_by_model
+
+            _add_read_by_model(findings, read_by_model(store, settings, group, held, progress))
+        for batch, found in findings.items():
+            reports[batch] = _stored(store, settings, batch, found)
+            if settings.engine == "statistical":
+                progress(reports[batch].traces)
     store.load_staged()
     return reports
 
@@ -95,20 +122,18 @@ def analyse_skill(store: Store, settings: Settings, skill: str) -> int:
     return len(kept)
 
 
-def _analyse_batch(
-    store: Store, batch: str, traces: pl.DataFrame, steps: pl.DataFrame, held: Collection[str]
-) -> AnalysisReport:
+def _mined(store: Store, group: Sequence[str], held: Collection[str]) -> dict[str, _Findings]:
+    """What the statistical analysts say about some batches."""
+    traces, steps = queries.traces_of_batches(store, group), queries.steps_of_batches(store, group)
     bodies = {
         trace_id: [orjson.loads(body) for _, body in rows]
         for trace_id, rows in groupby(steps.select("trace_id", "body").iter_rows(), key=lambda row: row[0])
     }
-    lessons: list[Lesson] = []
-    refused: list[RefusedLesson] = []
-    actions: list[dict[str, Any]] = []
-    excluded = 0
+    findings = {batch: _Findings(traces.filter(pl.col("batch") == batch)) for batch in group}
     for row in traces.iter_rows(named=True):
+        found = findings[row["batch"]]
         if row["infra_error"] or row["trace_id"] in held:
-            excluded += 1
+            found.excluded += 1
             continue
         of_trace = bodies.get(row["trace_id"], [])
         run = run_from_steps(
@@ -121,30 +146,66 @@ def _analyse_batch(
         )
         by_id = {step["step_id"]: step for step in of_trace}
         kept, dropped = grounded(lessons_of_run(run), lambda _, step_id, by_id=by_id: by_id.get(step_id))  # type: ignore[misc]
-        lessons += kept
-        refused += dropped
-        actions += action_rows(run, batch)
+        found.lessons += kept
+        found.refused += dropped
+        found.actions += action_rows(run, row["batch"])
+    return findings
+
+
+def _add_read_by_model(findings: Mapping[str, _Findings], report: FleetReport) -> None:
+    """Give every batch what the fleet says about its traces."""
+    batch_of = {trace_id: batch for batch, found in findings.items() for trace_id in found.traces["trace_id"]}
+    for lesson in report.lessons:
+        findings[batch_of[lesson.trace_id]].lessons.append(lesson)
+    for refused in report.refused:
+        findings[batch_of[refused.trace_id]].refused.append(refused)
+    for failure in report.failures:
+        findings[batch_of[failure.trace_id]].failures.append(failure)
+    first = next(iter(findings))
+    for call in report.calls:  # a probe of the endpoint is about no trace
+        findings[batch_of.get(call.trace_id or "", first)].calls.append(call)
+
+
+def _stored(store: Store, settings: Settings, batch: str, found: _Findings) -> AnalysisReport:
+    traces = found.traces
     skill = traces["skill"][0] if len(traces) else _skill_of_empty(store, batch)
+    failed = {failure.trace_id for failure in found.failures}
+    version = analysts_version(settings.engine)
     stage = frames.batch_stage_frame(
         batch=batch,
         skill=skill,
         stage="lessons",
-        code_version=ANALYSTS_VERSION,
-        traces=len(traces) - excluded,
-        lessons=len(lessons),
-        refused=len(refused),
+        # A batch with failures is not finished: the next run takes it up and pays only for what failed.
+        code_version=f"{version}+{len(failed)}-failed" if failed else version,
+        traces=len(traces) - found.excluded,
+        lessons=len(found.lessons),
+        refused=len(found.refused),
     )
-    _write(
-        store, batch, lessons, refused, {"actions": frames.frame("actions", actions), "batch_stages": stage}
-    )
-    kinds = [lesson.kind for lesson in lessons]
+    failures = ({**failure.model_dump(), "batch": batch, "skill": skill} for failure in found.failures)
+    more = {
+        "actions": frames.frame("actions", found.actions),
+        "analysis_failures": frames.frame("analysis_failures", failures),
+        "batch_stages": stage,
+    }
+    _write(store, batch, found.lessons, found.refused, more)
+    if found.calls:
+        from t2s_pipeline.analysts.by_model import store_calls
+
+        store_calls(store, found.calls, batch)
+    kinds = [lesson.kind for lesson in found.lessons]
+    made = [call for call in found.calls if not call.from_cache]
+    costs = [call.cost_usd for call in made if call.cost_usd is not None]
     return AnalysisReport(
         batch=batch,
         skill=skill,
         traces=len(traces),
-        excluded=excluded,
-        lessons=len(lessons),
-        refused=len(refused),
+        excluded=found.excluded,
+        lessons=len(found.lessons),
+        refused=len(found.refused),
+        failed=len(failed),
+        model_calls=len(made),
+        tokens_sent=sum(call.input_tokens or 0 for call in made),
+        cost_usd=sum(costs) if costs else None,
         by_kind={kind: kinds.count(kind) for kind in sorted(set(kinds))},
     )
 

@@ -20,8 +20,16 @@ def source_version(roots: Iterable[Path], suffixes: tuple[str, ...] = (".py", ".
 
 
 _HERE = Path(__file__).parent
-ANALYSTS_VERSION = source_version(
-    [_HERE / "lesson.py", _HERE / "grounding.py", _HERE / "analyse.py", _HERE / "statistical"]
-)
-"""Changes whenever the analysts of the statistical engine, or the code they share, change. Kept apart from
-`analyse` so that it can be known without importing the statistics, which takes two seconds."""
+_SHARED = (_HERE / "lesson.py", _HERE / "grounding.py", _HERE / "analyse.py", _HERE / "statistical")
+_VERSIONS = {
+    "statistical": source_version(_SHARED),
+    # The model's analysts read beside the statistical ones; prompts are part of what they are.
+    "llm": source_version((*_SHARED, _HERE / "by_model.py", _HERE / "llm")),
+}
+
+
+def analysts_version(engine: str) -> str:
+    """Changes whenever the analysts of an engine, their prompts, or the code they share change. Kept apart
+    from `analyse` so that it can be known without importing the statistics, which takes two seconds.
+    """
+    return _VERSIONS[engine]

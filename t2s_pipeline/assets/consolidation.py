@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from t2s_pipeline.analysts.analyse import analyse_skill
-from t2s_pipeline.analysts.statistical.phrasing import StatisticalMerger
+from t2s_pipeline.analysts.merger import merger_of
 from t2s_pipeline.assets.analysis import lessons
 from t2s_pipeline.assets.metadata import clusters_metadata, directory_metadata
 from t2s_pipeline.assets.partitions import skills
@@ -18,7 +18,7 @@ from t2s_pipeline.outstanding import (
     inputs_of,
     record_made,
 )
-from t2s_pipeline.pipeline import Pipeline
+from t2s_pipeline.pipeline import Pipeline, one_at_a_time
 from t2s_pipeline.skills.publish import publish_skill
 
 base_skill = dg.AssetSpec(
@@ -52,10 +52,11 @@ def merged_clusters(
     attempts at the same task.
     """
     skill = context.partition_key
-    inputs = inputs_of(pipeline, skill)
-    contrasts = analyse_skill(pipeline.store, pipeline.settings, skill)
-    report = consolidate_skill(pipeline.store, pipeline.settings, skill, StatisticalMerger())
-    record_made(pipeline, "clusters", inputs)
+    with one_at_a_time(pipeline, skill), merger_of(pipeline.store, pipeline.settings, skill) as merger:
+        inputs = inputs_of(pipeline, skill)
+        contrasts = analyse_skill(pipeline.store, pipeline.settings, skill)
+        report = consolidate_skill(pipeline.store, pipeline.settings, skill, merger)
+        record_made(pipeline, "clusters", inputs)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(inputs.digest), metadata=clusters_metadata(pipeline, report, contrasts)
     )
@@ -79,9 +80,12 @@ def skill_directory(
     Written as a new version beside the others and swapped in whole; edits made by hand are kept.
     """
     skill = context.partition_key
-    inputs = clusters_made_from(pipeline, skill)
-    report = publish_skill(pipeline.store, pipeline.paths, pipeline.settings, skill, now=datetime.now(tz=UTC))
-    record_made(pipeline, "directory", inputs)
+    with one_at_a_time(pipeline, skill):
+        inputs = clusters_made_from(pipeline, skill)
+        report = publish_skill(
+            pipeline.store, pipeline.paths, pipeline.settings, skill, now=datetime.now(tz=UTC)
+        )
+        record_made(pipeline, "directory", inputs)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(report.version), metadata=directory_metadata(pipeline, report)
     )

@@ -32,9 +32,7 @@ trace_inbox = dg.AssetSpec(
     tags={"stage": "traces"},
     retry_policy=RETRY_WHEN_BUSY,
 )
-def traces(
-    context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
-) -> Landing:
+def traces(context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> Landing:
     """One record per execution: its steps in ATIF form, its outcome, its cost, and where it came from.
 
     Secrets are replaced before anything else reads the text. What cannot be read goes to quarantine with

@@ -82,6 +82,12 @@ def _lessons_of_batch(report: AnalysisReport, rows: pl.DataFrame) -> Metadata:
         "dagster/row_count": dg.MetadataValue.int(rows.height),
         "refused": dg.MetadataValue.int(report.refused),
         "kinds": dg.MetadataValue.json(dict(kinds.iter_rows())),
+        "not analysed": dg.MetadataValue.int(report.failed),
+        "model calls": dg.MetadataValue.int(report.model_calls),
+        "tokens sent": dg.MetadataValue.int(report.tokens_sent),
+        "cost in USD": dg.MetadataValue.text(
+            "unknown" if report.cost_usd is None else f"{report.cost_usd:.4f}"
+        ),
         "what they say": table(shown.to_dicts()),
     }
 

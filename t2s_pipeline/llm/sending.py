@@ -30,6 +30,8 @@ _PROBE_TRIES = 2
 """Per way to ask for structure: one odd reply must not decide for good."""
 _PROBE_TOKENS = 1_000
 """Room for a reasoning model to think before it names a colour."""
+_MOST_TIMEOUTS = 2
+"""Per call: a model that rambles on does so again when asked the same."""
 _TYPICAL_REPLY_TOKENS = 600
 """Assumed for rate limits until the reply tells."""
 
@@ -154,7 +156,7 @@ class Sender:
     ) -> tuple[Answer, Dialect]:
         """Attempts until a reply comes, and the dialect it came in. Raises GivenUp."""
         started = self._clock.now()
-        attempts = counted = 0
+        attempts = counted = timeouts = 0
         try:
             while True:
                 if self._dead is not None:
@@ -168,7 +170,11 @@ class Sender:
                     if adapted is not None:
                         dialect = adapted
                         continue
-                    counted += not (setback.outage and self._limiter.in_outage)
+                    timeouts += setback.status == "timeout"
+                    if setback.status == "timeout" or not (setback.outage and self._limiter.in_outage):
+                        counted += 1
+                    if timeouts >= _MOST_TIMEOUTS:
+                        raise CallFailed("timeout", f"{setback} ({attempts} attempts)") from setback
                     await self._wait_or_give_up(setback, counted)
         except (CallFailed, BudgetExceeded) as error:
             if isinstance(error, CallFailed) and error.fatal:

@@ -89,6 +89,18 @@ def trace_records(store: Store, batches: Sequence[str]) -> Iterator[TraceRecord]
             yield _record(row, bodies.get(row["trace_id"], []))
 
 
+def records_of_task(store: Store, skill: str, task_id: str) -> list[TraceRecord]:
+    """The records of all attempts at a task, ordered by trace."""
+    traces = store.query(
+        "SELECT * FROM traces WHERE skill = ? AND task_id = ? ORDER BY trace_id", [skill, task_id]
+    )
+    steps = steps_of_traces(store, traces["trace_id"].to_list())
+    bodies = {
+        str(key[0]): part["body"].to_list() for key, part in steps.group_by("trace_id", maintain_order=True)
+    }
+    return [_record(row, bodies.get(row["trace_id"], [])) for row in traces.iter_rows(named=True)]
+
+
 def actions_of_skill(store: Store, skill: str) -> pl.DataFrame:
     """Rows of `actions` of a skill, ordered by trace and position."""
     return store.query("SELECT * FROM actions WHERE skill = ? ORDER BY trace_id, position", [skill])

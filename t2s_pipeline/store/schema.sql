@@ -145,6 +145,16 @@ CREATE TABLE IF NOT EXISTS refused_lessons (
     text      VARCHAR NOT NULL
 );
 
+-- Analysts that could not read a trace, with the reason; the next run asks them again.
+CREATE TABLE IF NOT EXISTS analysis_failures (
+    batch     VARCHAR NOT NULL,
+    skill     VARCHAR NOT NULL,
+    trace_id  VARCHAR NOT NULL,
+    analyst   VARCHAR NOT NULL,
+    status    VARCHAR NOT NULL,
+    reason    VARCHAR NOT NULL
+);
+
 -- One row per cluster of the latest consolidation of a skill; `body` is the Cluster as JSON.
 CREATE TABLE IF NOT EXISTS clusters (
     cluster_id   VARCHAR NOT NULL,

@@ -18,6 +18,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from t2s_pipeline.analysts.grounding import problem_with
 from t2s_pipeline.analysts.llm.fleet import FleetReport, analyse_traces
 from t2s_pipeline.analysts.llm.merging import LLMMerger
@@ -39,6 +41,7 @@ def main() -> int:
     parser.add_argument("--agentic", action="store_true", help="error analyst with tools")
     parser.add_argument("--temperature", type=float, default=0.0)
     chosen = parser.parse_args()
+    out = Console(highlight=False, markup=False, soft_wrap=True)
     records = many_records(chosen.traces, tasks=3)
     siblings = by_task(records)
     server = model_server()
@@ -58,21 +61,21 @@ def main() -> int:
         report = analyse_traces(records, lambda record: siblings[record.task_id], settings, Path(folder))
         with LLMMerger(settings, Path(folder), StatisticalMerger(), skill="booking") as merger:
             rules = consolidate(report.lessons, skill="booking", min_tasks=2, merger=merger)
-    print(f"{len(records)} traces, {len(report.calls)} calls in {time.monotonic() - started:.0f} s")
-    print(
+    out.print(f"{len(records)} traces, {len(report.calls)} calls in {time.monotonic() - started:.0f} s")
+    out.print(
         f"{len(report.lessons)} lessons kept, {len(report.refused)} refused, {len(rules.clusters)} clusters"
     )
     for reason, count in Counter(refusal.reason for refusal in report.refused).most_common():
-        print(f"  refused {count} x: {reason}")
+        out.print(f"  refused {count} x: {reason}")
     for reason, count in Counter(failure.reason for failure in report.failures).most_common():
-        print(f"  failed {count} x: {reason}")
+        out.print(f"  failed {count} x: {reason}")
     for lesson in report.lessons:
-        print(f"  kept: {lesson.when}: {lesson.do} [{lesson.evidence[0].quote!r}]")
+        out.print(f"  kept: {lesson.when}: {lesson.do} [{lesson.evidence[0].quote!r}]")
     problems = unfounded(records, report)
     if not account(report.lessons, rules).holds:
         problems.append("lessons were lost on the way to rules")
     for problem in problems:
-        print(problem, file=sys.stderr)
+        Console(stderr=True).print(problem)
     return 1 if problems else 0
 
 
@@ -87,6 +90,8 @@ def model_server() -> Any:
     parameters.n_ctx = CONTEXT * SLOTS
     parameters.n_parallel = SLOTS
     parameters.verbosity = -1
+    for threads in (parameters.cpuparams, parameters.cpuparams_batch):
+        threads.n_threads = 1  # more only wait for each other where other work is going on
     return llama.Server(parameters)
 
 

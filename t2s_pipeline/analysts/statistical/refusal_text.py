@@ -262,7 +262,8 @@ def _unexplained(subject: str, facts: Sequence[Facts], fixed: Sequence[Facts], c
     if touched:
         listed = one_of([name for name, _ in touched.most_common(2)])
         return f"When {subject} answers {cited}, change {listed}: the calls that got through did."
-    return f"Watch for what makes {subject} fail with {cited}."
+    verb = "refuses" if facts[0]["kind"] == "other" else "fails"
+    return f"Known pitfall: {subject} {verb} with {cited}."
 
 
 def _example(fixed: Sequence[Facts], test: Callable[[AnyChange], bool]) -> str:
