@@ -83,6 +83,24 @@ def run(
 
 
 @app.command()
+def plan(
+    skill: Annotated[str | None, typer.Option(help="Only this skill.")] = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """What a run with the llm engine would ask and cost; nothing is asked."""
+    from t2s_pipeline.commands.planning import plan as plan_of
+    from t2s_pipeline.commands.screen import show_plan
+    from t2s_pipeline.pipeline import pipeline_at
+
+    found = plan_of(pipeline_at(_settings(data, EngineName.llm)), skill=skill)
+    if as_json:
+        _print_json(found)
+    else:
+        show_plan(Console(), found)
+
+
+@app.command()
 def status(data: Data = None, as_json: AsJson = False) -> None:
     """What there is of each skill, what is left to do, and what could not be read."""
     from t2s_pipeline.commands.screen import show_status

@@ -48,10 +48,12 @@ def unfinished_runs(instance: dg.DagsterInstance) -> list[dg.RunRecord]:
 
 
 def settle_dead_runs(instance: dg.DagsterInstance, paths: DataPaths, *, now: datetime) -> list[str]:
-    """Report runs as failed whose process is gone; returns their ids."""
+    """Report runs as failed whose process is gone, and give back their places in pools; returns their ids."""
     dead = [record for record in unfinished_runs(instance) if _is_dead(record, paths, now)]
     for record in dead:
         instance.report_run_failed(record.dagster_run, "The process of this run ended without reporting.")
+        # Dagster's daemon would do this too, but `t2s run` works without one.
+        instance.event_log_storage.free_concurrency_slots_for_run(record.dagster_run.run_id)
         lock_file(paths, record.dagster_run.run_id).unlink(missing_ok=True)
     return [record.dagster_run.run_id for record in dead]
 

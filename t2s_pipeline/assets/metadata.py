@@ -92,6 +92,11 @@ def _lessons_of_batch(report: AnalysisReport, rows: pl.DataFrame) -> Metadata:
     }
 
 
+def dollars(cost_usd: float | None) -> str:
+    """A cost for a person; unknown when no price is known."""
+    return "unknown" if cost_usd is None else f"{cost_usd:.4f}"
+
+
 def clusters_metadata(pipeline: Pipeline, report: ConsolidationReport, contrasts: int) -> Metadata:
     """What the lessons of the skill came to, best supported first."""
     clusters = sorted(

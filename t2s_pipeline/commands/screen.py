@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -22,6 +23,9 @@ from t2s_pipeline.commands.status import Status
 from t2s_pipeline.pipeline import Advance, Pipeline
 from t2s_pipeline.settings import DataPaths, Settings
 from t2s_pipeline.skills.lineage import Explanation
+
+if TYPE_CHECKING:
+    from t2s_pipeline.commands.planning import RunPlan
 
 _STAGES = {"traces": "reading traces", "lessons": "learning lessons"}
 
@@ -223,3 +227,27 @@ def _t2s(paths: DataPaths, command: str) -> str:
     usual = DataPaths(Settings().data).root == paths.root
     root = "" if usual or command != "ui" else f" --data {_short(str(paths.root))}"
     return f"{program} {command}{root}"
+
+
+def show_plan(console: Console, planned: RunPlan) -> None:
+    """What a run with the llm engine would take."""
+    plan = planned.plan
+    if not plan.traces:
+        console.print("Nothing to ask: every trace in the inbox has been read by these analysts.")
+        return
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column()
+    table.add_column(justify="right", style="bold")
+    table.add_column()
+    dollars = "unknown" if plan.usd is None else f"${plan.usd:,.2f}"
+    calls = ", ".join(f"{count:,} {purpose}" for purpose, count in plan.calls_by_purpose.items())
+    for words, value, more in (
+        ("traces to read", f"{plan.traces:,}", f"{plan.skipped + planned.held:,} left out"),
+        ("model", plan.model, ""),
+        ("calls", f"{plan.calls:,}", calls),
+        ("tokens sent", f"{plan.input_tokens:,}", f"of {plan.trace_tokens:,} in the traces"),
+        ("tokens back", f"{plan.output_tokens:,}", ""),
+        ("cost", dollars, "replies that are already stored cost nothing"),
+    ):
+        table.add_row(words, value, escape(more))
+    console.print(table)

@@ -135,6 +135,13 @@ class LLMClient:
             self._cache.put(key, _stored(request, answers))
             self._note(request, key, _stored(request, [answer]), turn=turn)
             return usable
+        if status == "truncated":
+            try:
+                part = parse_cut_off(answers[-1].raw.text, reply)
+            except Unreadable:
+                pass
+            else:
+                return self._part_of(request, key, answers, part)
         kept = self._cache.keep_failed(key, _stored(request, answers, problem))
         where = kept.relative_to(self._cache_dir)
         raise CallFailed(status, f"{problem} (after one repair turn; the reply is kept in {where})")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -39,6 +39,25 @@ def parse_reply(text: str, model: type[Model]) -> Model:
         except ValidationError as error:
             problems.append(_in_words(error))
     raise Unreadable(problems[0])
+
+
+def parse_cut_off(text: str, model: type[Model]) -> Model:
+    """What a reply that was cut off says completely: for a model that is a list of objects and nothing
+    else, the objects before the cut. Raises Unreadable when there are none, or the model is another.
+    """
+    fields = list(model.model_fields.items())
+    items = get_args(fields[0][1].annotation) if len(fields) == 1 else ()
+    if not items or not isinstance(items[0], type) or not issubclass(items[0], BaseModel):
+        raise Unreadable("a part of this reply is of no use")
+    complete = []
+    for value, _length in json_objects(text):
+        try:
+            complete.append(items[0].model_validate(value))
+        except ValidationError:
+            continue
+    if not complete:
+        raise Unreadable("nothing in the reply is complete")
+    return model.model_validate({fields[0][0]: complete})
 
 
 def json_objects(text: str) -> Iterator[tuple[dict[str, Any], int]]:

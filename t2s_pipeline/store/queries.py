@@ -289,8 +289,8 @@ def impact(store: Store, trace_id: str) -> pl.DataFrame:
             FROM cluster_lessons AS member JOIN taught USING (lesson_id)
             GROUP BY member.skill, member.cluster_id
         )
-        SELECT touched.skill, touched.cluster_id, cluster.headline, cluster.placement, cluster.traces,
-               cluster.tasks, touched.lessons, touched.quotes, rule.rule_id, rule.path, rule.first_line,
+        SELECT touched.skill, touched.cluster_id, cluster.headline, cluster.placement, cluster.reason,
+               cluster.traces, cluster.tasks, touched.lessons, touched.quotes, rule.rule_id, rule.path, rule.first_line,
                rule.last_line, rule.text
         FROM touched
         JOIN clusters AS cluster USING (skill, cluster_id)
@@ -299,6 +299,36 @@ def impact(store: Store, trace_id: str) -> pl.DataFrame:
                  touched.cluster_id
         """,
         {"trace_id": trace_id},
+    )
+
+
+def traces_named(store: Store, name: str) -> pl.DataFrame:
+    """Rows of `traces`, headers left out, that a person may mean: by the beginning of the trace's id, or
+    by where it came from, whole or from any folder on (`a.jsonl#L5`).
+    """
+    return store.query(
+        "SELECT * EXCLUDE (header) FROM traces WHERE starts_with(trace_id, $name) OR uri = $name"
+        " OR ends_with(uri, '/' || $name) ORDER BY trace_id <> $name, trace_id",
+        {"name": name},
+    )
+
+
+def lessons_of_trace(store: Store, trace_id: str) -> pl.DataFrame:
+    """What a trace taught: one row per quote from it, with the lesson and the cluster the lesson is in, if
+    it was consolidated since.
+    """
+    return store.query(
+        """
+        SELECT member.cluster_id, lesson.lesson_id, lesson.skill, lesson.analyst, lesson.kind, lesson.when_,
+               lesson.do_, quote.first_step, quote.last_step, quote.quote
+        FROM evidence AS quote
+        JOIN lessons AS lesson USING (lesson_id, batch)
+        LEFT JOIN cluster_lessons AS member
+               ON member.lesson_id = lesson.lesson_id AND member.skill = lesson.skill
+        WHERE quote.trace_id = ?
+        ORDER BY lesson.skill, quote.first_step, lesson.lesson_id, quote.last_step, quote.quote
+        """,
+        [trace_id],
     )
 
 

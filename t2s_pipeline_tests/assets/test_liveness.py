@@ -10,6 +10,7 @@ import pytest
 
 from t2s_pipeline.assets.instance import instance_at
 from t2s_pipeline.assets.liveness import IN_PROCESS_TAG, STARTING_TIME, alive, lock_file, settle_dead_runs
+from t2s_pipeline.assets.team import MODEL_ENDPOINT
 from t2s_pipeline.definitions import build_definitions
 from t2s_pipeline.settings import DataPaths, Settings
 
@@ -40,6 +41,21 @@ def test_a_run_whose_process_is_gone_is_reported_as_failed(paths: DataPaths) -> 
 
         assert settled == [run.run_id]
         assert status_of(instance, run) == dg.DagsterRunStatus.FAILURE
+
+
+def test_a_dead_run_gives_back_its_place_in_a_pool(paths: DataPaths) -> None:
+    """Four killed runs would otherwise block the pool of the model endpoint for ever."""
+    with instance_at(paths) as instance:
+        storage = instance.event_log_storage
+        storage.initialize_concurrency_limit_to_default(MODEL_ENDPOINT)
+        run = started_run(instance, paths, {IN_PROCESS_TAG: "true"})
+        storage.claim_concurrency_slot(MODEL_ENDPOINT, run.run_id, "lessons")
+        before = storage.get_concurrency_info(MODEL_ENDPOINT).active_slot_count
+
+        settle_dead_runs(instance, paths, now=datetime.now(tz=UTC))
+
+        assert before == 1
+        assert storage.get_concurrency_info(MODEL_ENDPOINT).active_slot_count == 0
 
 
 def test_a_run_that_holds_its_lock_is_left_alone(paths: DataPaths) -> None:
