@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -41,9 +42,10 @@ class EngineName(StrEnum):
 
 Data = Annotated[
     Path | None,
-    typer.Option("--data", help="Root of everything read and produced [default: data, or T2S_DATA]."),
+    typer.Option("--data", help="Root of everything read and produced. Default: data, or T2S_DATA."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Skill = Annotated[str, typer.Argument(help="The name of a skill, as `t2s status` lists them.")]
 
 
 @app.command()
@@ -133,6 +135,118 @@ def explain(
         _print_json(explanation)
     else:
         show_explanation(Console(), explanation, path)
+
+
+@app.command()
+def impact(
+    trace: Annotated[str, typer.Argument(help="A trace by the beginning of its id, or by its source.")],
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """What rests on a trace: the lessons it taught, and the lines of the skill that say them."""
+    from t2s_pipeline.commands.impact import impact as impact_of
+    from t2s_pipeline.commands.skill_screen import show_impact
+    from t2s_pipeline.pipeline import pipeline_at
+
+    pipeline = pipeline_at(_settings(data))
+    found = impact_of(pipeline, trace)
+    if as_json:
+        _print_json(found)
+    else:
+        show_impact(Console(), found, pipeline.paths.skills)
+
+
+@app.command()
+def log(skill: Skill, data: Data = None, as_json: AsJson = False) -> None:
+    """The versions of a skill, newest first, and which one is in place."""
+    from t2s_pipeline.commands.history import log as log_of
+    from t2s_pipeline.commands.skill_screen import show_log
+    from t2s_pipeline.pipeline import pipeline_at
+
+    found = log_of(pipeline_at(_settings(data)), skill)
+    if as_json:
+        _print_json(found)
+    else:
+        show_log(Console(), found)
+
+
+@app.command()
+def diff(
+    skill: Skill,
+    before: Annotated[str | None, typer.Argument(metavar="A", help="Default: the version before B.")] = None,
+    after: Annotated[str | None, typer.Argument(metavar="B", help="Default: what lies in place.")] = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """What changed between two versions of a skill, named by their first digits."""
+    from t2s_pipeline.commands.history import diff as diff_of
+    from t2s_pipeline.commands.skill_screen import show_diff
+    from t2s_pipeline.pipeline import pipeline_at
+
+    found = diff_of(pipeline_at(_settings(data)), skill, before, after)
+    if as_json:
+        _print_json(found)
+    else:
+        show_diff(Console(), found)
+
+
+@app.command()
+def rollback(
+    skill: Skill,
+    version: Annotated[str | None, typer.Argument(help="Its first digits. Default: the one before.")] = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put an earlier version of a skill in place; unpublished hand edits are kept as a version."""
+    from t2s_pipeline.commands.history import rollback as roll_back
+    from t2s_pipeline.commands.skill_screen import show_rollback
+    from t2s_pipeline.pipeline import pipeline_at
+
+    done = roll_back(pipeline_at(_settings(data)), skill, version, now=datetime.now(tz=UTC))
+    if as_json:
+        _print_json(done)
+    else:
+        show_rollback(Console(), done)
+
+
+@app.command()
+def export(
+    skill: Skill,
+    to: Annotated[
+        Path,
+        typer.Option(metavar="DIR|FILE.skill", help="A client's folder of skills, or an archive to write."),
+    ],
+    force: Annotated[bool, typer.Option("--force", help="Replace what this program did not write.")] = False,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy a published skill to where agents load it from (`.claude/skills`), or pack it as one file."""
+    from t2s_pipeline.commands.exporting import export as export_to
+    from t2s_pipeline.commands.skill_screen import show_export
+    from t2s_pipeline.pipeline import pipeline_at
+
+    done = export_to(pipeline_at(_settings(data)), skill, to, force=force)
+    if as_json:
+        _print_json(done)
+    else:
+        show_export(Console(), done)
+
+
+@app.command()
+def check(
+    path: Annotated[Path, typer.Argument(help="A skill directory, of this pipeline or any other.")],
+    as_json: AsJson = False,
+) -> None:
+    """Whether a skill directory keeps to the Agent Skills specification and to our stricter limits."""
+    from t2s_pipeline.commands.exporting import check as check_at
+    from t2s_pipeline.commands.skill_screen import show_check
+
+    found = check_at(path)
+    if as_json:
+        _print_json(found)
+    else:
+        show_check(Console(), found)
+    raise typer.Exit(1 if found.problems else 0)
 
 
 @app.command()

@@ -150,9 +150,12 @@ def _base(directory: Path) -> list[tuple[str, str]]:
 
 def _code(settings: Settings) -> dict[str, Any]:
     """What else decides how a directory comes out: the code, and the settings that steer it."""
-    steering = {"engine", "min_tasks", "max_fdr", "min_informative_strata", "permitted"}
+    steering = {"engine", "min_tasks", "min_sources", "max_fdr", "min_informative_strata"}
+    # Sets come out in another order in every process.
+    permitted = {name: sorted(values) for name, values in settings.permitted.model_dump(mode="json").items()}
     versions = [analysts_version(settings.engine), CLUSTERS_VERSION, DIRECTORY_VERSION]
-    return {"versions": versions, **settings.model_dump(mode="json", include=steering)}
+    steered = settings.model_dump(mode="json", include=steering)
+    return {"versions": versions, "permitted": permitted, **steered}
 
 
 def _digest(value: object) -> str:

@@ -50,6 +50,10 @@ class Settings(BaseSettings):
     min_tasks: int = Field(default=2, ge=1)
     """Distinct tasks a rule needs before it enters SKILL.md."""
 
+    min_sources: int = Field(default=1, ge=1)
+    """Distinct trace files a rule has to rest on before it enters the skill at all. With 2 or more, nobody
+    who can place one file into the inbox can write a rule."""
+
     max_fdr: float = Field(default=0.05, gt=0, lt=1)
     """False discovery rate kept over all features tried in the contrasts of a skill
     (Benjamini-Hochberg)."""

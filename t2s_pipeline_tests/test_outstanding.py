@@ -1,5 +1,8 @@
 """What is left to do, read from the store and the disk."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,7 +63,7 @@ def test_changed_analysts_make_every_batch_unfinished(
     batches = plan_inbox(pipeline)
     analysed(pipeline, batches)
 
-    monkeypatch.setattr(outstanding, "ANALYSTS_VERSION", "other")
+    monkeypatch.setattr(outstanding, "analysts_version", lambda engine: f"other {engine}")
 
     assert unfinished_batches(pipeline) == batches
 
@@ -73,7 +76,7 @@ def test_a_sensor_does_not_pay_for_models_again_because_code_changed(
     batches = plan_inbox(free)
     analysed(free, batches)
 
-    monkeypatch.setattr(outstanding, "ANALYSTS_VERSION", "other")
+    monkeypatch.setattr(outstanding, "analysts_version", lambda engine: f"other {engine}")
 
     assert batches_to_run_unasked(free) == batches
     assert batches_to_run_unasked(costly) == []
@@ -100,6 +103,30 @@ def test_a_skill_is_behind_until_its_directory_is_made_from_what_is_there(pipeli
     assert names(pipeline) == ["booking"]
     published(pipeline, "booking")
     assert names(pipeline) == []
+
+
+def test_what_a_skill_is_made_from_looks_the_same_from_every_process(pipeline: Pipeline) -> None:
+    """Sets have another order in each process; a digest that shows it makes every run consolidate anew."""
+    drop(pipeline, "booking", "a.jsonl", range(2))
+    analysed(pipeline, plan_inbox(pipeline))
+    code = (
+        "import sys; from pathlib import Path; from t2s_pipeline.outstanding import skills_behind; "
+        "from t2s_pipeline_tests.assets.builders import pipeline_in; "
+        "print(skills_behind(pipeline_in(Path(sys.argv[1]), batch_traces=2))[0].digest)"
+    )
+
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", code, str(pipeline.paths.root)],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+
+    assert len(digests) == 1
 
 
 def test_new_lessons_put_only_their_own_skill_behind(pipeline: Pipeline) -> None:

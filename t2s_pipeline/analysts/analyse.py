@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from t2s_pipeline.analysts.llm.fleet import Failure, FleetReport
     from t2s_pipeline.llm.calls import CallRow
 
-BATCHES_AT_A_TIME = 8
-"""Batches read from the store at once: bounds memory, and keeps the number of queries low."""
+BATCHES_AT_A_TIME = 24
+"""Batches read from the store at once: bounds memory, and keeps the number of queries and loads low."""
 
 
 class AnalysisReport(BaseModel):
@@ -126,7 +126,7 @@ def _mined(store: Store, group: Sequence[str], held: Collection[str]) -> dict[st
     """What the statistical analysts say about some batches."""
     traces, steps = queries.traces_of_batches(store, group), queries.steps_of_batches(store, group)
     bodies = {
-        trace_id: [orjson.loads(body) for _, body in rows]
+        trace_id: [body for _, body in rows]
         for trace_id, rows in groupby(steps.select("trace_id", "body").iter_rows(), key=lambda row: row[0])
     }
     findings = {batch: _Findings(traces.filter(pl.col("batch") == batch)) for batch in group}
@@ -135,7 +135,7 @@ def _mined(store: Store, group: Sequence[str], held: Collection[str]) -> dict[st
         if row["infra_error"] or row["trace_id"] in held:
             found.excluded += 1
             continue
-        of_trace = bodies.get(row["trace_id"], [])
+        of_trace = [orjson.loads(body) for body in bodies.get(row["trace_id"], ())]
         run = run_from_steps(
             of_trace,
             trace_id=row["trace_id"],

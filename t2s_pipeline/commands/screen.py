@@ -92,8 +92,8 @@ def show_run(console: Console, summary: RunSummary, paths: DataPaths) -> None:
     if summary.skills:
         console.print()
         console.print(_skills_table(summary))
-        skill_file = f"{_short(summary.skills[0].path)}/SKILL.md"
-        say = _plainly(console)
+        skill_file = f"{short_path(summary.skills[0].path)}/SKILL.md"
+        say = plainly(console)
         say("\nNext:")
         say(f"  read it            less {skill_file}")
         say(f"  why is a line in?  {_t2s(paths, 'explain')} {skill_file}:LINE")
@@ -128,7 +128,7 @@ def show_status(console: Console, status: Status) -> None:
 
 def show_explanation(console: Console, explanation: Explanation, path: Path) -> None:
     """The line, what stands behind it, and the steps to look at."""
-    say = _plainly(console)
+    say = plainly(console)
     if explanation.line is not None:
         say(f"{path}:{explanation.line}")
         say(f"  {explanation.text.strip()}\n")
@@ -163,7 +163,7 @@ def show_explanation(console: Console, explanation: Explanation, path: Path) -> 
 
 def show_inspection(console: Console, inspection: Inspection) -> None:
     """What a file holds and what is wrong with it."""
-    say = _plainly(console)
+    say = plainly(console)
     kinds = ", ".join(f"{count:,} {name}" for name, count in inspection.formats.items()) or "no traces"
     say(f"{inspection.file}: {kinds}")
     if inspection.traces:
@@ -192,7 +192,7 @@ def show_formats(console: Console, formats: Formats) -> None:
     console.print(table)
 
 
-def _plainly(console: Console) -> Callable[[str], None]:
+def plainly(console: Console) -> Callable[[str], None]:
     """Prints text that is not ours as it is: no markup, no highlighting, no wrapping."""
     return lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True)
 
@@ -203,19 +203,21 @@ def _skills_table(summary: RunSummary) -> Table:
         table.add_column(column, justify="right" if column == "rules" else "left", no_wrap=True)
     for skill in summary.skills:
         state = "[green]updated[/green]" if skill.name in summary.updated else ""
-        table.add_row(escape(skill.name), str(skill.rules), skill.version, escape(_short(skill.path)), state)
+        table.add_row(
+            escape(skill.name), str(skill.rules), skill.version, escape(short_path(skill.path)), state
+        )
     return table
 
 
 def _empty_inbox(paths: DataPaths) -> str:
     return (
-        f"The inbox is empty. Put trace files of your agents into {_short(str(paths.inbox))}/SKILL/, one "
+        f"The inbox is empty. Put trace files of your agents into {short_path(str(paths.inbox))}/SKILL/, one "
         f"folder per skill to be learnt, and run this again. `{_t2s(paths, 'formats')}` lists what can be "
         "read."
     )
 
 
-def _short(path: str) -> str:
+def short_path(path: str) -> str:
     """The path as a person would type it here."""
     here = Path.cwd()
     return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
@@ -223,9 +225,9 @@ def _short(path: str) -> str:
 
 def _t2s(paths: DataPaths, command: str) -> str:
     """How a person calls a command from here; the UI has to be told of a data root that is not usual."""
-    program = "t2s" if shutil.which("t2s") else _short(str(Path(sys.argv[0]).absolute()))
+    program = "t2s" if shutil.which("t2s") else short_path(str(Path(sys.argv[0]).absolute()))
     usual = DataPaths(Settings().data).root == paths.root
-    root = "" if usual or command != "ui" else f" --data {_short(str(paths.root))}"
+    root = "" if usual or command != "ui" else f" --data {short_path(str(paths.root))}"
     return f"{program} {command}{root}"
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from t2s_pipeline.analysts.lesson import Lesson
 from t2s_pipeline.consolidation.cluster import Placement, Support
@@ -11,18 +12,39 @@ SEVERE_FAILURES = 3
 """Failed attempts at one task, with no success among them, that make a rare repair worth a reference."""
 
 
-def admit(lessons: Sequence[Lesson], support: Support, min_tasks: int) -> tuple[Placement, str]:
+@dataclass(frozen=True)
+class Needed:
+    """How broad the support of a rule has to be."""
+
+    tasks: int
+    """Distinct tasks."""
+    sources: int = 1
+    """Distinct files the traces come from, for a rule in SKILL.md and in a reference alike: one file, and so
+    whoever wrote it, is then never enough."""
+    source_of: Mapping[str, str] = field(default_factory=dict)
+    """Trace id to its file. A trace that is not in it counts as a source of its own."""
+
+    def sources_of(self, lessons: Sequence[Lesson]) -> int:
+        """Distinct files that teach the lessons."""
+        return len({self.source_of.get(lesson.trace_id, lesson.trace_id) for lesson in lessons})
+
+
+def admit(lessons: Sequence[Lesson], support: Support, needed: Needed) -> tuple[Placement, str]:
     """Placement of a cluster and the reason, in words a person reads.
 
-    Breadth decides: `min_tasks` distinct tasks make a rule. A repair whose fix the task's own verifier
-    passed needs no second task. What is rare but severe goes to a reference, read when it is needed; the
-    rest waits as a candidate that later traces can promote.
+    Breadth decides: enough distinct tasks make a rule, if they come from enough sources. A repair whose fix
+    the task's own verifier passed needs neither. What is rare but severe goes to a reference, read when it
+    is needed; the rest waits as a candidate that later traces can promote.
     """
-    if support.tasks >= min_tasks:
-        return "skill", "1 task" if support.tasks == 1 else f"{support.tasks} tasks"
+    tasks = "1 task" if support.tasks == 1 else f"{support.tasks} tasks"
+    broad = support.tasks >= needed.tasks
     if any(lesson.verified for lesson in lessons):
-        return "skill", "the fix was re-scored and passed"
-    few = "one task only" if support.tasks == 1 else f"{support.tasks} tasks of {min_tasks} needed"
+        return "skill", tasks if broad else "the fix was re-scored and passed"
+    few = "one task only" if support.tasks == 1 else f"{tasks} of {needed.tasks} needed"
+    if needed.sources > 1 and (sources := needed.sources_of(lessons)) < needed.sources:
+        return "candidate", f"{tasks if broad else few}, from {sources} of {needed.sources} sources needed"
+    if broad:
+        return "skill", tasks
     if is_severe(lessons, support):
         return "reference", f"{few}, but severe"
     return "candidate", few

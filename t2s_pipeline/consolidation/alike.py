@@ -7,8 +7,9 @@ Whether two statements are near depends on these two alone.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 from t2s_pipeline.consolidation.wording import Wording, omissions, wording_of
@@ -25,9 +26,14 @@ class Said(NamedTuple):
     what: Wording
 
 
-Phrase = tuple[int, tuple[str, ...], tuple[str, ...]]
-"""Number of the scope, words of the trigger, words of the action: equal for statements that say the same
-word for word, inflection and filler words aside."""
+Words = tuple[str, ...]
+
+About = tuple[int, Words]
+"""Number of the scope, words of the action."""
+
+Members = dict[About, dict[Words, list[int]]]
+"""Positions by what they are about and the words of their trigger; those together say the same word for
+word, inflection and filler words aside."""
 
 
 def said_of(scope: Scope, trigger: str, what: Wording) -> Said:
@@ -42,62 +48,61 @@ def join_alike(said: Sequence[Said]) -> list[list[int]]:
     The closest pairs join first and ties go to the earlier position: give `said` in an order that is a
     function of its content. Each group and the list are sorted.
     """
-    members = _by_phrase(said)
+    members = _members(said)
     linked = _near(members, said)
     # From here on a phrase is stood for by its first position.
-    groups = {same[0]: [same[0]] for same in members.values()}
+    of_first = {same[0]: same for by_trigger in members.values() for same in by_trigger.values()}
+    groups = {first: [first] for first in of_first}
     for one, other in sorted(linked, key=lambda pair: (linked[pair], pair)):
         left, right = groups[one], groups[other]
         if left is not right and all((min(a, b), max(a, b)) in linked for a in left for b in right):
             left.extend(right)
             groups.update(dict.fromkeys(right, left))
-    of_first = {same[0]: same for same in members.values()}
     distinct = {id(group): group for group in groups.values()}.values()
     return sorted(sorted(index for first in group for index in of_first[first]) for group in distinct)
 
 
 def alike_pairs(said: Sequence[Said]) -> list[tuple[int, int]]:
     """Every pair of positions that are equal or near, sorted."""
-    members = _by_phrase(said)
-    of_first = {same[0]: same for same in members.values()}
-    pairs = [(a, b) for same in members.values() for a in same for b in same if a < b]
+    members = _members(said)
+    of_first = {same[0]: same for by_trigger in members.values() for same in by_trigger.values()}
+    pairs = [pair for same in of_first.values() for pair in combinations(same, 2)]
     for one, other in _near(members, said):
         pairs.extend((min(a, b), max(a, b)) for a in of_first[one] for b in of_first[other])
     return sorted(pairs)
 
 
-def _by_phrase(said: Sequence[Said]) -> dict[Phrase, list[int]]:
-    """Positions of each phrase, in order."""
+def _members(said: Sequence[Said]) -> Members:
     number_of: dict[Scope, int] = {}
-    members: dict[Phrase, list[int]] = defaultdict(list)
+    members: Members = defaultdict(lambda: defaultdict(list))
     for index, one in enumerate(said):
         number = number_of.setdefault(one.scope, len(number_of))
-        members[number, one.when.words, one.what.words].append(index)
+        members[number, one.what.words][one.when.words].append(index)
     return members
 
 
-def _near(members: Mapping[Phrase, Sequence[int]], said: Sequence[Said]) -> dict[tuple[int, int], int]:
+def _near(members: Members, said: Sequence[Said]) -> dict[tuple[int, int], int]:
     """Pairs of near phrases, by their first positions, with the number of words left out."""
-    in_scope = Counter(number for number, _, _ in members)
     near: dict[tuple[int, int], int] = {}
-    for (number, _, _), (index, *_) in members.items():
-        if in_scope[number] == 1:
-            continue
-        for missing, when, what in _shortened(said[index].when, said[index].what):
-            other = members.get((number, when, what))
-            if other is not None:
-                pair = (min(index, other[0]), max(index, other[0]))
-                near[pair] = min(missing, near.get(pair, missing))
+    for (number, _), by_trigger in members.items():
+        what = said[next(iter(by_trigger.values()))[0]].what
+        for action in (what.words, *omissions(what)):
+            others = members.get((number, action))
+            if others is None or (others is by_trigger and len(others) == 1):
+                continue  # nobody to be near to: no need to try the triggers
+            for same in by_trigger.values():
+                when = said[same[0]].when
+                full = len(when.words) + len(what.words) - len(action)
+                for trigger in _versions(when):
+                    other = others.get(trigger)
+                    if other is not None and other is not same:
+                        pair = (min(same[0], other[0]), max(same[0], other[0]))
+                        missing = full - len(trigger)
+                        near[pair] = min(missing, near.get(pair, missing))
     return near
 
 
-def _shortened(when: Wording, what: Wording) -> Iterator[tuple[int, tuple[str, ...], tuple[str, ...]]]:
-    """How many words are missing, and what is left, with words left out of trigger, action or both."""
-    whens = [when.words, *omissions(when)]
-    whats = [what.words, *omissions(what)]
-    full = len(when.words) + len(what.words)
-    for short_when in whens:
-        for short_what in whats:
-            missing = full - len(short_when) - len(short_what)
-            if missing:
-                yield missing, short_when, short_what
+def _versions(wording: Wording) -> Iterator[Words]:
+    """The words as they are, and with a few left out."""
+    yield wording.words
+    yield from omissions(wording)

@@ -11,6 +11,7 @@ from hashlib import sha256
 from pydantic import BaseModel, ConfigDict
 
 from t2s_pipeline.analysts.lesson import Lesson
+from t2s_pipeline.consolidation.admission import Needed
 from t2s_pipeline.consolidation.cluster import Cluster, LessonMerger
 from t2s_pipeline.consolidation.conflicts import Conflict, resolve_conflicts
 from t2s_pipeline.consolidation.drafts import cluster_of, drafts_of, join_equal_advice
@@ -18,11 +19,13 @@ from t2s_pipeline.consolidation.embed import Embedder, WordLlamaEmbedder
 from t2s_pipeline.consolidation.findings import Finding, findings_of, join_findings
 from t2s_pipeline.consolidation.merge import Effort, InductiveMerger
 from t2s_pipeline.consolidation.nodes import NodeFiles, Nodes, NodesInMemory, node_key
+from t2s_pipeline.consolidation.permission import Gate, gate_of_skill, held_back, open_gate
 from t2s_pipeline.consolidation.result import Balance, Consolidation, Refused, account, balance_of
 from t2s_pipeline.consolidation.tree import judge_findings
 from t2s_pipeline.settings import DataPaths, Settings
 from t2s_pipeline.store.frames import clusters_frames, frame
 from t2s_pipeline.store.queries import lessons_of_skill
+from t2s_pipeline.store.safety import source_of_traces
 from t2s_pipeline.store.store import Store
 
 __all__ = ["CONSOLIDATION_VERSION", "ConsolidationReport", "account", "consolidate", "consolidate_skill"]
@@ -59,6 +62,8 @@ class ConsolidationReport(BaseModel):
     candidates: int
     refused: int
     conflicts: int
+    not_permitted: int
+    """Candidates that have the support for a rule and name what no agent ran itself."""
     balance: Balance
     root: str
     """Changes exactly when a cluster or a conflict changes."""
@@ -81,7 +86,10 @@ def consolidate_skill(
     nodes = NodeFiles(DataPaths(settings.data).cache / "merges" / skill)
     with _collector_paused():
         lessons = {lesson.lesson_id: lesson for lesson in lessons_of_skill(store, skill)}
-        result = _consolidate(lessons, skill, settings.min_tasks, merger, None, nodes)
+        sources = source_of_traces(store, skill) if settings.min_sources > 1 else {}
+        needed = Needed(settings.min_tasks, settings.min_sources, sources)
+        gate = gate_of_skill(store, skill, settings.permitted)
+        result = _consolidate(lessons, skill, needed, merger, None, nodes, gate)
         conflicts = frame(
             "conflicts", ({"skill": skill, **conflict.model_dump()} for conflict in result.conflicts)
         )
@@ -98,6 +106,7 @@ def consolidate_skill(
         candidates=placed["candidate"],
         refused=len(result.refused),
         conflicts=len(result.conflicts),
+        not_permitted=len(result.not_permitted),
         balance=balance,
         root=result.root,
         asked=result.effort.asked,
@@ -112,26 +121,32 @@ def consolidate(
     skill: str,
     min_tasks: int,
     merger: LessonMerger,
+    min_sources: int = 1,
+    source_of: Mapping[str, str] | None = None,
+    gate: Gate = open_gate,
     embedder: Embedder | None = None,
     nodes: Nodes | None = None,
 ) -> Consolidation:
     """Clusters and conflicts of `lessons`: a function of their set, whatever their order or batches.
 
-    `embedder` (default: wordllama) proposes what an engine that costs should compare; `nodes` keeps that
-    engine's answers between calls. Neither plays a part for the statistical engine.
+    `source_of` says from which file a trace comes, `gate` which clusters may not be said. `embedder`
+    (default: wordllama) proposes what an engine that costs should compare; `nodes` keeps that engine's
+    answers between calls. Neither of the two plays a part for the statistical engine.
     """
     with _collector_paused():
         by_id = {lesson.lesson_id: lesson for lesson in lessons}
-        return _consolidate(by_id, skill, min_tasks, merger, embedder, nodes or NodesInMemory())
+        needed = Needed(min_tasks, min_sources, source_of or {})
+        return _consolidate(by_id, skill, needed, merger, embedder, nodes or NodesInMemory(), gate)
 
 
 def _consolidate(
     lessons: Mapping[str, Lesson],
     skill: str,
-    min_tasks: int,
+    needed: Needed,
     merger: LessonMerger,
     embedder: Embedder | None,
     nodes: Nodes,
+    gate: Gate,
 ) -> Consolidation:
     reasons = {lesson_id: _reason_to_refuse(lesson, skill) for lesson_id, lesson in lessons.items()}
     by_id = {lesson_id: lesson for lesson_id, lesson in lessons.items() if reasons[lesson_id] is None}
@@ -144,19 +159,24 @@ def _consolidate(
     opposed: list[tuple[str, str]] = []
     if isinstance(merger, InductiveMerger):
         findings, opposed, effort = _judged(findings, by_id, merger, embedder, nodes)
-    drafts, spent = drafts_of(findings, by_id, min_tasks, merger, nodes)
-    drafts, spent_again = join_equal_advice(drafts, by_id, min_tasks, merger, nodes)
+    drafts, spent = drafts_of(findings, by_id, needed, merger, nodes)
+    drafts, spent_again = join_equal_advice(drafts, by_id, needed, merger, nodes)
     silent = [cluster_of(skill, draft) for draft in drafts if draft.silent]
-    speaking = [cluster_of(skill, draft) for draft in drafts if not draft.silent]
+    # What may not be said defeats nothing that may.
+    speaking, barred = held_back((cluster_of(skill, draft) for draft in drafts if not draft.silent), gate)
     id_of = {lesson_id: cluster.cluster_id for cluster in speaking for lesson_id in cluster.lesson_ids}
     told = [(id_of[one], id_of[other]) for one, other in opposed if one in id_of and other in id_of]
     resolution = resolve_conflicts(speaking, by_id, told)
-    final = sorted((*resolution.clusters, *silent), key=lambda cluster: cluster.cluster_id)
+    # Deciding a conflict can add a condition to the words.
+    standing, barred_later = held_back(resolution.clusters, gate)
+    barred += barred_later
+    final = sorted((*standing, *barred, *silent), key=lambda cluster: cluster.cluster_id)
     return Consolidation(
         skill=skill,
         clusters=tuple(final),
         conflicts=resolution.conflicts,
         refused=refused,
+        not_permitted=tuple(sorted(cluster.cluster_id for cluster in barred)),
         root=_root(final, resolution.conflicts),
         effort=effort + spent + spent_again,
     )

@@ -10,7 +10,7 @@ from hashlib import sha256
 import orjson
 
 from t2s_pipeline.analysts.lesson import Lesson, Section
-from t2s_pipeline.consolidation.admission import admit
+from t2s_pipeline.consolidation.admission import Needed, admit
 from t2s_pipeline.consolidation.cluster import Cluster, LessonMerger, Placement, RuleText, Support
 from t2s_pipeline.consolidation.findings import Finding, join_findings
 from t2s_pipeline.consolidation.merge import (
@@ -41,7 +41,7 @@ class Draft:
 def drafts_of(
     findings: Sequence[Finding],
     lessons: Mapping[str, Lesson],
-    min_tasks: int,
+    needed: Needed,
     merger: LessonMerger,
     nodes: Nodes,
 ) -> tuple[list[Draft], Effort]:
@@ -51,7 +51,7 @@ def drafts_of(
     """
     groups = [[lessons[lesson_id] for lesson_id in finding.lesson_ids] for finding in findings]
     supports = [count_support(group) for group in groups]
-    places = [admit(group, support, min_tasks) for group, support in zip(groups, supports, strict=True)]
+    places = [admit(group, support, needed) for group, support in zip(groups, supports, strict=True)]
     costly = isinstance(merger, InductiveMerger)
     asked = [
         index
@@ -74,7 +74,7 @@ def drafts_of(
 def join_equal_advice(
     drafts: Sequence[Draft],
     lessons: Mapping[str, Lesson],
-    min_tasks: int,
+    needed: Needed,
     merger: LessonMerger,
     nodes: Nodes,
 ) -> tuple[list[Draft], Effort]:
@@ -89,7 +89,7 @@ def join_equal_advice(
         return list(drafts), Effort()
     gone = {id(draft) for group in several for draft in group}
     joined = [join_findings([draft.finding for draft in group], lessons) for group in several]
-    whole, effort = drafts_of(joined, lessons, min_tasks, merger, nodes)
+    whole, effort = drafts_of(joined, lessons, needed, merger, nodes)
     return [*(draft for draft in drafts if id(draft) not in gone), *whole], effort
 
 

@@ -32,6 +32,9 @@ class Consolidation:
     """Sorted by id; candidates included."""
     conflicts: tuple[Conflict, ...]
     refused: tuple[Refused, ...]
+    not_permitted: tuple[str, ...]
+    """Ids of clusters that have the support for a rule and stay candidates, because they name what no agent
+    ran itself."""
     root: str
     """Key of the skill's node: equal when clusters and conflicts are equal."""
     effort: Effort

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import sqlite3
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +34,14 @@ UPDATE budget SET usd = usd + :usd, tokens = tokens + :tokens
 WHERE scope = :scope AND usd + :usd <= :cap_usd AND tokens + :tokens <= :cap_tokens
 """
 _CHANGE = "UPDATE budget SET usd = usd + :usd, tokens = tokens + :tokens WHERE scope = :scope"
+
+
+_STARTED = time.time_ns()
+
+
+def process_scope() -> str:
+    """A scope that everything in this process shares and no other process ever has."""
+    return f"process {os.getpid()} of {_STARTED}"
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from t2s_pipeline.llm.cache import ReplyCache, StoredReply
 from t2s_pipeline.llm.calls import CallFailed, CallRow, CallStatus, Message, Request
 from t2s_pipeline.llm.endpoint import Endpoint, RawReply, Setback
 from t2s_pipeline.llm.limits import Clock, back_off_s
-from t2s_pipeline.llm.parse import Unreadable, parse_reply
+from t2s_pipeline.llm.parse import Unreadable, parse_cut_off, parse_reply
 from t2s_pipeline.llm.prices import prices_for
 from t2s_pipeline.llm.sending import Answer, GivenUp, Sender
 from t2s_pipeline.llm.settings import DEFAULT_MODEL, LLMSettings
@@ -126,23 +126,17 @@ class LLMClient:
             answer = await self._sent(request, messages, key, turn)
             answers.append(answer)
             try:
-                usable = _usable(answer.raw.text, reply, check)
+                usable, text = _read(answer.raw, reply, check, last=bool(turn))
             except Unreadable as error:
                 status, problem = _judged(answer.raw, str(error))
                 self._note(request, key, _stored(request, [answer]), turn=turn, status=status, error=problem)
                 messages = (*request.messages, *_repair(answer.raw, problem))
                 continue
-            self._cache.put(key, _stored(request, answers))
+            self._cache.put(key, _stored(request, answers).model_copy(update={"text": text}))
             self._note(request, key, _stored(request, [answer]), turn=turn)
             return usable
-        if status == "truncated":
-            try:
-                part = parse_cut_off(answers[-1].raw.text, reply)
-            except Unreadable:
-                pass
-            else:
-                return self._part_of(request, key, answers, part)
-        kept = self._cache.keep_failed(key, _stored(request, answers, problem))
+        useless = _stored(request, answers).model_copy(update={"problem": problem})
+        kept = self._cache.keep_failed(key, useless)
         where = kept.relative_to(self._cache_dir)
         raise CallFailed(status, f"{problem} (after one repair turn; the reply is kept in {where})")
 
@@ -210,6 +204,19 @@ def _usable(text: str, reply: type[Reply], check: Check[Reply] | None) -> Reply:
     return parsed
 
 
+def _read(raw: RawReply, reply: type[Reply], check: Check[Reply] | None, *, last: bool) -> tuple[Reply, str]:
+    """The reply and the text to keep of it. Of a reply that is cut off even on the last turn, what it says
+    completely is taken: better a lesson less than none.
+    """
+    try:
+        return _usable(raw.text, reply, check), raw.text
+    except Unreadable:
+        if not last or raw.finish_reason != "length":
+            raise
+    text = parse_cut_off(raw.text, reply).model_dump_json()
+    return _usable(text, reply, check), text
+
+
 def _judged(raw: RawReply, problem: str) -> tuple[CallStatus, str]:
     """What kind of useless reply it is, in words that help both a person and the model."""
     if raw.refusal is not None or raw.finish_reason == "content_filter":
@@ -228,7 +235,7 @@ def _repair(raw: RawReply, problem: str) -> list[Message]:
     return [*shown, Message(role="user", content=words)]
 
 
-def _stored(request: Request, answers: Sequence[Answer], problem: str = "") -> StoredReply:
+def _stored(request: Request, answers: Sequence[Answer]) -> StoredReply:
     """The last answer with what all of them cost together."""
     costs = [answer.cost_usd for answer in answers]
     return StoredReply(
@@ -240,7 +247,6 @@ def _stored(request: Request, answers: Sequence[Answer], problem: str = "") -> S
         cost_usd=sum(cost for cost in costs if cost is not None) if None not in costs else None,
         latency_s=sum(answer.latency_s for answer in answers),
         attempts=sum(answer.attempts for answer in answers),
-        problem=problem,
     )
 
 

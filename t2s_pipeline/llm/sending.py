@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from t2s_pipeline.errors import BudgetExceeded
-from t2s_pipeline.llm.budget import Budget, Reservation
+from t2s_pipeline.llm.budget import Budget, Reservation, process_scope
 from t2s_pipeline.llm.cache import write_atomically
 from t2s_pipeline.llm.calls import CallFailed, Message, Request
 from t2s_pipeline.llm.circuit import Circuit
@@ -85,11 +85,12 @@ class Sender:
             ),
             clock=clock,
         )
+        capped = settings.budget_usd is not None or settings.budget_tokens is not None
         self._budget = Budget(
             usd=settings.budget_usd,
             tokens=settings.budget_tokens,
-            path=state_dir / "budgets.sqlite" if settings.budget_scope else None,
-            scope=settings.budget_scope or "run",
+            path=state_dir / "budgets.sqlite" if capped else None,
+            scope=settings.budget_scope or process_scope(),
         )
         name = hashlib.sha256(f"{settings.base_url}\x00{model}".encode()).hexdigest()[:16]
         self._dialect_path = state_dir / "endpoints" / f"{name}.json"
@@ -100,10 +101,6 @@ class Sender:
     def close(self) -> None:
         """Close the budget's ledger."""
         self._budget.close()
-
-    def committed(self) -> Reservation:
-        """What is spent and reserved."""
-        return self._budget.committed()
 
     async def known_dialect(self) -> list[tuple[Request, Answer]]:
         """Find out what the endpoint understands, unless that is known. Returns the probes it took, to be

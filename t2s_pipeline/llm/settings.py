@@ -84,7 +84,8 @@ class LLMSettings(BaseSettings):
     """Tokens one run may spend, prompt and reply together."""
 
     budget_scope: str | None = None
-    """Name under which several processes share one budget; by default each has its own."""
+    """Name under which several processes share one budget. By default a run is one process: all that it
+    asks, analyses and merges, shares one."""
 
     price_input: float | None = Field(default=None, ge=0)
     """Dollars per million prompt tokens, for endpoints the price list does not know."""

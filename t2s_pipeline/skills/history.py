@@ -59,18 +59,21 @@ def log(paths: DataPaths, skill: str) -> list[LogEntry]:
     Raises SkillInvalid when the skill has no version.
     """
     versions = Versions(paths, skill)
-    times: dict[str, int] = {}
-    for publication in versions.publications():
-        times[publication.version] = times.get(publication.version, 0) + 1
+    published = [publication.version for publication in versions.publications()]
     files = Place(paths, versions).files()
     current = Place(paths, versions).deployed(files) if files else None
     shown = [
         LogEntry(
-            record=record, in_place=record.version == current, times_published=times.get(record.version, 0)
+            record=record,
+            in_place=record.version == current,
+            times_published=published.count(record.version),
         )
         for record in versions.records()
-        if record.version in times or record.version == current or record.origin == "hand"
+        if record.version in published or record.version == current or record.origin == "hand"
     ]
+    # Of versions made in one second, those that were published came after the hand edits they replaced.
+    first = {version: place for place, version in reversed(list(enumerate(published)))}
+    shown.sort(key=lambda entry: (entry.record.created_at, first.get(entry.record.version, -1)))
     if not shown:
         raise SkillInvalid(f"Skill {skill} has no versions yet. Run `t2s run` first.")
     return shown[::-1]

@@ -13,6 +13,7 @@ from t2s_pipeline.errors import SkillInvalid
 from t2s_pipeline.settings import DataPaths, Settings
 from t2s_pipeline.skills.assembly import Sealed, seal
 from t2s_pipeline.skills.deepen import deepen_skill
+from t2s_pipeline.skills.disclosure import Secrets, lines_of, require_nothing_disclosed, secrets_of
 from t2s_pipeline.skills.document import Document
 from t2s_pipeline.skills.lineage_file import Lineage
 from t2s_pipeline.skills.merge import State, merge_hand_edits
@@ -65,6 +66,8 @@ class _Candidate:
     pristine: Sealed
     sealed: Sealed
     problems: tuple[str, ...]
+    people: frozenset[bytes]
+    """Lines that people wrote: in the base skill, or by hand in the directory in place."""
 
 
 def publish_skill(
@@ -74,35 +77,47 @@ def publish_skill(
 
     The directory in place is the old one or the new one at every moment. When nothing changed, nothing is
     written there and no version is made. A version that was rolled back is not put in place again.
+
+    Raises:
+        SkillInvalid: a line of ours would disclose what was redacted, or the base skill cannot be read;
+            nothing was written.
     """
     versions = Versions(paths, skill)
     with versions.lock():
-        report = _put_in_place(paths, settings, learnt_from_store(store, skill), versions, now)
+        secrets = secrets_of(store, paths, settings)
+        report = _put_in_place(paths, settings, learnt_from_store(store, skill), versions, secrets, now)
         project_versions(store, Place(paths, versions))
     return report
 
 
 def publish_learnt(paths: DataPaths, settings: Settings, learnt: Learnt, *, now: datetime) -> PublishReport:
-    """The same from what was learnt as given, with no store read or written."""
+    """The same from what was learnt as given, with no store read or written: of what redaction hides, only
+    what its rules find is recognised."""
     versions = Versions(paths, learnt.skill)
     with versions.lock():
-        return _put_in_place(paths, settings, learnt, versions, now)
+        secrets = Secrets(config=settings.redaction)
+        return _put_in_place(paths, settings, learnt, versions, secrets, now)
 
 
 def _put_in_place(
-    paths: DataPaths, settings: Settings, learnt: Learnt, versions: Versions, now: datetime
+    paths: DataPaths,
+    settings: Settings,
+    learnt: Learnt,
+    versions: Versions,
+    secrets: Secrets,
+    now: datetime,
 ) -> PublishReport:
     place = Place(paths, versions)
     place.recover(now)
     for _ in range(_ATTEMPTS):
-        report = _attempt(paths, settings, learnt, place, now)
+        report = _attempt(paths, settings, learnt, place, secrets, now)
         if report is not None:
             return report
     raise SkillInvalid(f"{place.path} is being written to by another program; publish again later.")
 
 
 def _attempt(
-    paths: DataPaths, settings: Settings, learnt: Learnt, place: Place, now: datetime
+    paths: DataPaths, settings: Settings, learnt: Learnt, place: Place, secrets: Secrets, now: datetime
 ) -> PublishReport | None:
     """One try; None when the directory changed while it was being replaced."""
     versions = place.versions
@@ -112,6 +127,8 @@ def _attempt(
     if disk and deployed is None:
         problems += _adopt(paths, place, disk, now)
     candidate = _candidate(paths, settings, learnt, versions, disk, deployed)
+    trees = {sealed.version: sealed.files for sealed in (candidate.pristine, candidate.sealed)}
+    require_nothing_disclosed(learnt.skill, trees.values(), candidate.people, secrets)
     if disk is not None and content_hash(disk) == candidate.sealed.version:
         return _report(place, candidate, versions.before(candidate.sealed.version), problems, changed=False)
     if disk is not None and deployed is not None and _rolled_back(versions, candidate.pristine.version):
@@ -154,9 +171,11 @@ def _candidate(
 ) -> _Candidate:
     base = paths.base / learnt.skill
     problems: list[str] = []
+    people: frozenset[bytes] = frozenset()
     if base.is_dir():
         read = read_tree(base)
         problems += read.left_out
+        people |= lines_of(read.files)
         generated = deepen_skill(learnt, read.files)
     else:
         generated = create_skill(learnt)
@@ -165,7 +184,7 @@ def _candidate(
     ancestor = versions.record(deployed).generated if deployed else None
     untouched = disk is None or (ancestor == deployed and content_hash(disk) == deployed)
     if disk is None or deployed is None or ancestor is None or untouched:
-        return _Candidate(generated, pristine, pristine, tuple(problems))
+        return _Candidate(generated, pristine, pristine, tuple(problems), people)
     before, published = versions.tree(ancestor), versions.tree(deployed)
     old_lineage, last_lineage = lineage_of(before), lineage_of(published)
     if old_lineage is None or last_lineage is None:
@@ -186,7 +205,8 @@ def _candidate(
         withheld=merged.withheld,
         proposals=merged.proposals,
     )
-    return _Candidate(generated, pristine, sealed, (*problems, *merged.problems))
+    people |= lines_of(disk) - lines_of(before)
+    return _Candidate(generated, pristine, sealed, (*problems, *merged.problems), people)
 
 
 def _rolled_back(versions: Versions, pristine: str) -> bool:

@@ -290,8 +290,8 @@ def impact(store: Store, trace_id: str) -> pl.DataFrame:
             GROUP BY member.skill, member.cluster_id
         )
         SELECT touched.skill, touched.cluster_id, cluster.headline, cluster.placement, cluster.reason,
-               cluster.traces, cluster.tasks, touched.lessons, touched.quotes, rule.rule_id, rule.path, rule.first_line,
-               rule.last_line, rule.text
+               cluster.traces, cluster.tasks, touched.lessons, touched.quotes, rule.rule_id, rule.path,
+               rule.first_line, rule.last_line, rule.text
         FROM touched
         JOIN clusters AS cluster USING (skill, cluster_id)
         LEFT JOIN rules AS rule USING (skill, cluster_id)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 TRACES_VERSION = "1"
 """Code version of the importers: raised when the same files would give other traces."""
 
-STAGED_BATCHES = 16
+STAGED_BATCHES = 48
 """Batches written between two loads of the store: a load costs about 50 ms, whatever it brings."""
 
 REASONS = 50
@@ -301,8 +301,9 @@ class _Older:
 
     def remove(self) -> None:
         """Takes the replaced traces and all that was learnt from them out of the store."""
-        for trace_id in dict.fromkeys(self._outdated):
-            self._store.replace({"trace_id": trace_id}, {name: frame(name) for name in _OF_A_TRACE})
+        if self._outdated:
+            gone = list(dict.fromkeys(self._outdated))
+            self._store.replace({"trace_id": gone}, {name: frame(name) for name in _OF_A_TRACE})
 
 
 def _as_loaded(store: Store, reports: dict[str, IngestReport]) -> dict[str, IngestReport]:

@@ -60,9 +60,10 @@ _URL = re.compile(r"\b[a-z][a-z0-9+.-]{1,15}://[^\s<>\"'`)\]}]+", re.IGNORECASE)
 _HOST = re.compile(
     r"(?<![\w@/.-])(?:[a-z0-9](?:[a-z0-9-]{0,62})\.)+"
     r"(?:com|org|net|io|dev|ai|app|co|xyz|info|biz|ru|cn|tk|top|site|online|cloud|me|us|uk|de|eu|gov|edu|mil|onion)"
-    r"(?::\d{1,5})?(?![\w-])(?!\.[\w])",
+    r"(?::\d{1,5})?(?![\w(-])(?!\.[\w])",
     re.IGNORECASE,
 )
+"""A name before a parenthesis is a call (`frame.info()`), not a host."""
 _IP = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?::\d{1,5})?(?![\w.])")
 _DOCUMENTATION = re.compile(
     r"(?i)^(?:localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|(?:.+\.)?example\.(?:com|org|net)|.+\.(?:example|test|invalid))$"
@@ -104,7 +105,9 @@ _RISKY = frozenset(
 """Programs that are looked for in running text too, where most words are not commands."""
 
 
-def allowed_in_skill(text: str, own_commands: Iterable[str], config: PermittedConfig) -> list[str]:
+def allowed_in_skill(
+    text: str, own_commands: Iterable[str] | OwnCommands, config: PermittedConfig
+) -> list[str]:
     """Why a rule text may not enter a skill; empty when it may.
 
     Args:
@@ -113,13 +116,23 @@ def allowed_in_skill(text: str, own_commands: Iterable[str], config: PermittedCo
             arguments of other tools (a URL that was fetched, a query that was sent).
         config: allow and deny lists.
     """
-    own = _Own(own_commands)
+    own = own_commands if isinstance(own_commands, OwnCommands) else OwnCommands(own_commands)
     problems = [*_address_problems(text, own, config), *_command_problems(text, own, config)]
     return list(dict.fromkeys(problems))
 
 
-class _Own:
-    """What the agents ran, ready to be asked."""
+def words_to_look_for(text: str) -> list[str]:
+    """Words one of which is in every command that could permit something in a rule text: hosts, scripts and
+    programs, in lower case. Empty when the text names none of them."""
+    hosts = [(urlsplit(url).hostname or "") for url in map(_trimmed, _URL.findall(text)) if "[" not in url]
+    hosts += [_without_port(match.group()) for pattern in (_HOST, _IP) for match in pattern.finditer(text)]
+    programs = [_program(part) for command in _commands(text) for part in _parts(command)]
+    scripts = [match.group().lower() for match in _SCRIPT.finditer(text)]
+    return sorted({word for word in (*hosts, *programs, *scripts) if word})
+
+
+class OwnCommands:
+    """What agents ran, ready to be asked about several rules."""
 
     def __init__(self, commands: Iterable[str]) -> None:
         self._texts = tuple(dict.fromkeys(commands))
@@ -161,7 +174,7 @@ class _Own:
         return any(known == program and words <= run for known, run in self._runs)
 
 
-def _address_problems(text: str, own: _Own, config: PermittedConfig) -> Iterator[str]:
+def _address_problems(text: str, own: OwnCommands, config: PermittedConfig) -> Iterator[str]:
     rest = text
     for match in _URL.finditer(text):
         url = _trimmed(match.group())
@@ -194,7 +207,7 @@ def _host_reason(host: str, used: bool, config: PermittedConfig) -> str | None:
     return "was not used by an agent in a successful run"
 
 
-def _command_problems(text: str, own: _Own, config: PermittedConfig) -> Iterator[str]:
+def _command_problems(text: str, own: OwnCommands, config: PermittedConfig) -> Iterator[str]:
     for command in _commands(text):
         if _matches(command, config.deny_commands):
             yield f"the command `{command}` is on the deny list"

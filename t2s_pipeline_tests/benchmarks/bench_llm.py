@@ -38,6 +38,7 @@ REPORT = Path("build/bench_llm.json")
 MOST_CALLS_PER_TRACE = 1.2
 MOST_CPU_MS_PER_CALL = 5.0
 MOST_PEAK_MB = 1_536.0
+ORDINARY_TRACE_BYTES = 20_000
 LARGE_TRACES = 2_000
 LARGE_TRACE_BYTES = 200_000
 
@@ -97,7 +98,7 @@ def main() -> int:
 
 def measure_run(settings: LLMSettings, traces: int, delay_s: float) -> Measured:
     """Analyses and merges of ordinary traces: time, CPU and calls."""
-    records = many_records(traces)
+    records = many_records(traces, padding=ORDINARY_TRACE_BYTES)
     siblings = by_task(records)
     _warm_up(settings)
     before = _calls(settings)
@@ -110,7 +111,7 @@ def measure_run(settings: LLMSettings, traces: int, delay_s: float) -> Measured:
     calls = _calls(settings) - before
     most_wall = 1.2 * calls * delay_s / settings.max_in_flight + 5.0
     limits = (most_wall, MOST_CPU_MS_PER_CALL)
-    return _measured("ordinary traces, merges included", traces, calls, wall, cpu, limits, report)
+    return _measured("traces of 20 KB, merges included", traces, calls, wall, cpu, limits, report)
 
 
 def measure_memory(settings: LLMSettings, traces: int) -> Measured:

@@ -1,13 +1,13 @@
 import pytest
 
 from t2s_pipeline.analysts.lesson import Lesson
-from t2s_pipeline.consolidation.admission import admit
+from t2s_pipeline.consolidation.admission import Needed, admit
 from t2s_pipeline.consolidation.support import count_support
 from t2s_pipeline_tests.consolidation.builders import lesson
 
 
 def place(*lessons: Lesson, min_tasks: int = 2) -> tuple[str, str]:
-    return admit(lessons, count_support(lessons), min_tasks)
+    return admit(lessons, count_support(lessons), Needed(min_tasks))
 
 
 def test_two_tasks_make_a_rule() -> None:

@@ -117,12 +117,12 @@ def test_nothing_is_asked_when_everything_is_in_the_cache(server: LocalServer, t
     assert reply.usable
 
 
-@pytest.mark.parametrize("fault", ["429", "429 with Retry-After", "500", "503", "reset", "slow"])
+@pytest.mark.parametrize("fault", ["429", "429 with Retry-After", "500", "503", "reset"])
 def test_an_endpoint_that_stumbles_is_asked_again(
     server: LocalServer, tmp_path: Path, fault: FaultKind
 ) -> None:
-    settings = settings_for(server, call_timeout_s=0.3, output_mode="json_schema", max_attempts=20)
-    server.misbehave(faults=(fault,), fault_rate=0.5, slow_s=0.5, seed=3)
+    settings = settings_for(server, output_mode="json_schema", max_attempts=20)
+    server.misbehave(faults=(fault,), fault_rate=0.5, seed=3)
 
     async def eight(client: LLMClient) -> None:
         asked = (client.ask(question(client, f"hello {n}"), Advice) for n in range(8))
@@ -132,6 +132,18 @@ def test_an_endpoint_that_stumbles_is_asked_again(
 
     assert [row.status for row in rows] == ["ok"] * 8
     assert sum(row.attempts for row in rows) == server.seen.chats > 8
+
+
+def test_a_reply_that_does_not_come_in_time_is_asked_for_once_more_and_no_further(
+    server: LocalServer, tmp_path: Path
+) -> None:
+    server.misbehave(faults=("slow",), fault_rate=1.0, slow_s=30.0)
+    settings = settings_for(server, call_timeout_s=0.1, output_mode="json_schema")
+
+    error, rows = with_client(settings, tmp_path, failing)
+
+    assert error.status == "timeout"
+    assert rows[0].attempts == server.seen.chats == 2
 
 
 @pytest.mark.parametrize("fault", ["truncated", "wrong schema", "refusal", "empty"])
@@ -151,6 +163,29 @@ def test_a_useless_reply_gets_one_repair_turn_and_is_then_recorded_with_its_reas
     assert list((tmp_path / "failed").glob("*.json"))
     assert not list(tmp_path.glob("??/*.json"))
     assert "cannot be used" in server.seen.requests[-1]["messages"][-1]["content"]
+
+
+def test_of_a_list_that_is_cut_off_even_after_the_repair_turn_the_complete_part_is_taken(
+    server: LocalServer, tmp_path: Path
+) -> None:
+    class Advices(BaseModel):
+        lessons: tuple[Advice, ...]
+
+    item = '{"do": "look first", "usable": true}'
+    content = f'{{"lessons": [{item}, {item}, {item}]}}'
+    server.misbehave(faults=("truncated",), fault_rate=1.0, content=content)
+
+    async def ask_for_many(client: LLMClient) -> Advices:
+        request = question(client).model_copy(update={"reply": Advices})
+        return await client.ask(request, Advices)
+
+    first, rows = with_client(settings_for(server, output_mode="json_schema"), tmp_path, ask_for_many)
+    again, more = with_client(settings_for(server, output_mode="json_schema"), tmp_path, ask_for_many)
+
+    assert len(first.lessons) == 1
+    assert [row.status for row in rows] == ["truncated", "ok"]
+    assert again == first
+    assert more[0].from_cache
 
 
 def test_prose_around_the_object_needs_no_repair(server: LocalServer, tmp_path: Path) -> None:
@@ -285,6 +320,24 @@ def test_the_budget_is_not_overrun_by_calls_that_run_at_once(server: LocalServer
     assert ends["answered"] > 20
     assert ends["BudgetExceeded"] > 50
     assert sum(row.attempts for row in rows) == server.seen.chats
+
+
+def test_all_clients_of_a_process_share_one_budget(server: LocalServer, tmp_path: Path) -> None:
+    async def until_it_is_spent(client: LLMClient) -> int:
+        for number in range(1_000):
+            try:
+                await client.ask(question(client, f"hello {client.settings.seed} {number}"), Advice)
+            except BudgetExceeded:
+                return number
+        raise AssertionError("no end")
+
+    capped = {"budget_tokens": 3_000, "max_output_tokens": 200, "output_mode": "json_schema"}
+    first, _ = with_client(settings_for(server, seed=1, **capped), tmp_path, until_it_is_spent)
+    second, _ = with_client(settings_for(server, seed=2, **capped), tmp_path, until_it_is_spent)
+
+    assert first > 0
+    assert second == 0
+    assert server.seen.tokens <= 3_000
 
 
 def test_dollars_cannot_be_capped_where_the_price_is_unknown(server: LocalServer, tmp_path: Path) -> None:

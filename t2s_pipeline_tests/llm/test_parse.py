@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from t2s_pipeline.llm.parse import Unreadable, json_objects, parse_reply
+from t2s_pipeline.llm.parse import Unreadable, json_objects, parse_cut_off, parse_reply
 
 
 class Advice(BaseModel):
@@ -91,3 +91,24 @@ def test_half_a_surrogate_pair_is_unreadable() -> None:
 def test_a_reply_of_nothing_but_open_brackets_is_read_in_linear_time() -> None:
     with pytest.raises(Unreadable):
         parse_reply('{"a":' * 50_000, Advice)
+
+
+class Advices(BaseModel):
+    lessons: tuple[Advice, ...]
+
+
+def test_of_a_list_that_was_cut_off_the_complete_objects_can_be_had() -> None:
+    text = f'{{"lessons": [{GOOD}, {GOOD}, {{"do": "and th'
+
+    assert parse_cut_off(text, Advices).lessons == (Advice(do="look first", step=3),) * 2
+
+
+@pytest.mark.parametrize("text", ["", '{"lessons": [{"do": "and', '{"lessons": [{"other": 1}, {"do":'])
+def test_a_list_that_was_cut_off_before_anything_was_complete_is_unreadable(text: str) -> None:
+    with pytest.raises(Unreadable):
+        parse_cut_off(text, Advices)
+
+
+def test_a_reply_that_is_no_list_is_no_use_in_part() -> None:
+    with pytest.raises(Unreadable):
+        parse_cut_off('{"do": "look first", "step": {"a": 1}', Advice)

@@ -160,6 +160,22 @@ def test_impact_names_the_rules_and_clusters_that_rest_on_a_trace(store: Store) 
     assert queries.impact(store, "t-8").is_empty()
 
 
+def test_the_lessons_of_a_trace_name_their_clusters_and_quotes(store: Store) -> None:
+    (row,) = queries.lessons_of_trace(store, "t-3").rows(named=True)
+
+    assert (row["cluster_id"], row["do_"], row["quote"]) == ("c-2", "Limit the rows.", "table t-3")
+    assert queries.lessons_of_trace(store, "t-8").is_empty()
+
+
+def test_a_trace_is_named_by_the_beginning_of_its_id_or_the_end_of_its_source(store: Store) -> None:
+    def named(name: str) -> list[str]:
+        return queries.traces_named(store, name)["trace_id"].to_list()
+
+    assert named("t-1") == named("chat.jsonl#Lt-1") == named("inbox/sql/chat.jsonl#Lt-1") == ["t-1"]
+    assert named("t-")[:3] == ["t-1", "t-2", "t-3"]
+    assert named("jsonl#Lt-1") == named("%") == []
+
+
 def test_evidence_and_lesson_rows_of_a_skill(store: Store) -> None:
     assert queries.evidence_of_skill(store, "sql")["trace_id"].sort().to_list() == ["t-1", "t-2", "t-3"]
     assert queries.lesson_rows(store, ["b2"])["trace_id"].to_list() == ["t-3"]

@@ -10,7 +10,7 @@ from typing import Any
 from t2s_pipeline.analysts.statistical.repairs import Repair, find_repairs
 from t2s_pipeline.analysts.statistical.repeats import Repeat, find_repeats
 from t2s_pipeline.analysts.statistical.runs import Run, run_from_steps
-from t2s_pipeline.traces.record import TraceRecord
+from t2s_pipeline.traces.record import TraceRecord, quotable_texts
 
 Step = Mapping[str, Any]
 
@@ -28,6 +28,11 @@ class Case:
     def tools(self) -> frozenset[str]:
         """Names of the tools the agent called."""
         return frozenset(call.tool for call in self.run.calls)
+
+    @cached_property
+    def texts(self) -> tuple[tuple[str, ...], ...]:
+        """For each step, the texts that evidence may quote."""
+        return tuple(tuple(quotable_texts(dict(step))) for step in self.steps)
 
     @cached_property
     def repairs(self) -> tuple[Repair, ...]:

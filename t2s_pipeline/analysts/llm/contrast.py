@@ -20,7 +20,9 @@ from t2s_pipeline.traces.record import TraceRecord
 
 
 class ContrastAnalyst:
-    """One call that shows both runs, each in half the room. The lessons count for the run that succeeded."""
+    """One call that shows both runs, each in half the room. The lessons count for the run that failed: it is
+    the one that was read, and a success may be the better side of many failures.
+    """
 
     name = "contrast"
 
@@ -37,9 +39,9 @@ class ContrastAnalyst:
             f"# Run B, which reached its goal\n\n{views[1]}",
         )
         reply = await desk.ask(self.name, system, [shown], PairLessons, [case, sibling])
-        drafts = [draft if draft.kind != "prune" else with_kind(draft, "repair") for draft in reply.lessons]
+        drafts = [with_kind(draft, "repair") for draft in reply.lessons]
         sides = [case if draft.in_run == "A" else sibling for draft in reply.lessons]
-        return Stated(drafts, sides, sibling)
+        return Stated(drafts, sides, case)
 
 
 def nearest_success(record: TraceRecord, siblings: Sequence[TraceRecord]) -> TraceRecord | None:

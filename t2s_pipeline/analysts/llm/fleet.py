@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -25,7 +26,7 @@ from t2s_pipeline.llm.calls import CallFailed, CallRow, CallStatus
 from t2s_pipeline.llm.client import LLMClient
 from t2s_pipeline.llm.limits import Clock, SystemClock
 from t2s_pipeline.llm.settings import LLMSettings
-from t2s_pipeline.traces.record import TraceRecord, quotable_texts
+from t2s_pipeline.traces.record import TraceRecord
 
 _WORKERS_PER_PLACE = 2
 """Traces under way for each call in flight: those that wait for the endpoint hold no place."""
@@ -154,9 +155,7 @@ async def _worker(
             work.skipped.append(Skipped(trace_id=record.trace_id, reason=reason))
         else:
             case = case_of(record)
-            work.bytes_in_traces += sum(
-                len(text) for step in case.steps for text in quotable_texts(dict(step))
-            )
+            work.bytes_in_traces += sum(map(len, chain.from_iterable(case.texts)))
             failed = False
             for assignment in assignments(case, siblings, client.settings):
                 failed |= not await _carried_out(assignment, case, client, work, elsewhere)

@@ -14,7 +14,6 @@ from t2s_pipeline.analysts.llm.draft import LessonDraft, Turn
 from t2s_pipeline.analysts.llm.prompts import prompt
 from t2s_pipeline.analysts.llm.view import steps_in_full, view_of
 from t2s_pipeline.llm.calls import Message
-from t2s_pipeline.traces.record import quotable_texts
 
 _MOST_SHOWN = 8_000
 """Bytes a tool answers with at most."""
@@ -59,13 +58,13 @@ def _hits(case: Case, wanted: str) -> str:
     if not needle:
         return "[nothing to search for]"
     lines: list[str] = []
-    for step in case.steps:
-        for text in quotable_texts(dict(step)):
+    for number, texts in enumerate(case.texts, start=1):
+        for text in texts:
             at = text.lower().find(needle)
             if at < 0:
                 continue
             if len(lines) == _MOST_HITS:
                 return "\n".join([*lines, "[more hits left out]"])
             part = text[max(0, at - _AROUND) : at + len(needle) + _AROUND]
-            lines.append(f"step {step['step_id']}: {' '.join(part.split())}")
+            lines.append(f"step {number}: {' '.join(part.split())}")
     return "\n".join(lines) if lines else "[it does not occur in the run]"

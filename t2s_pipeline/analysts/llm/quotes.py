@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 
 from t2s_pipeline.analysts.llm.case import Case
-from t2s_pipeline.traces.record import quotable_texts
 
 LEAST_QUOTED = 8
 """Letters and digits of the shortest quote that shows anything."""
@@ -33,7 +32,7 @@ def find_quote(case: Case, first: int, last: int, quote: str) -> Found | None:
         step = case.step(number)
         if step is None or step["source"] == "system":
             continue
-        for text in quotable_texts(dict(step)):
+        for text in case.texts[number - 1]:
             verbatim = _verbatim(quote, text)
             if verbatim is not None:
                 return Found(number, verbatim[:MOST_QUOTED])

@@ -28,7 +28,7 @@ _SAME_FROM = 80
 FAILURE, DECISION, COST, OTHER, INSTRUCTIONS = range(5)
 _FIRST_HELPING = {FAILURE: 2_000, DECISION: 800, COST: 600, OTHER: 300, INSTRUCTIONS: 1_200}
 """Bytes a piece of each rank gets before any piece of a lower rank gets something."""
-_IN_FULL = (FAILURE, DECISION, COST)
+_IN_FULL = (FAILURE, DECISION)
 """Ranks that get what room is left; of the others a beginning and an end are enough to know what it was."""
 
 
@@ -132,32 +132,33 @@ def _serve(pieces: Sequence[_Piece], room: int) -> None:
 
 def _fill(pieces: Sequence[_Piece], most: int, room: int) -> int:
     """Raise what the pieces may show to one common level, at most `most`; returns the room it took."""
-    if not pieces or room <= 0:
-        return 0
-    low, high = 0, most
-    if sum(_growth(piece, most) for piece in pieces) <= room:
-        low = most
+    low, high = 0, most if room > 0 else 0
+    if _taken(pieces, high) <= room:
+        low = high
     while low < high:
         level = (low + high + 1) // 2
-        if sum(_growth(piece, level) for piece in pieces) <= room:
+        if _taken(pieces, level) <= room:
             low = level
         else:
             high = level - 1
-    taken = 0
+    taken = _taken(pieces, low)
     for piece in pieces:
-        growth = _growth(piece, low)
-        if growth:
-            taken += growth
-            piece.shown = min(piece.size, low)
+        if piece.size <= low or low >= _LEAST:
+            piece.shown = max(piece.shown, min(piece.size, low))
     return taken
 
 
-def _growth(piece: _Piece, level: int) -> int:
-    """Bytes it takes to show the piece up to a level, its heading counted once."""
-    target = min(piece.size, level)
-    if target <= piece.shown or (target < _LEAST and target < piece.size):
-        return 0
-    return target - piece.shown + (0 if piece.shown else _HEADING)
+def _taken(pieces: Sequence[_Piece], level: int) -> int:
+    """Bytes it takes to show the pieces up to a level, the heading of each counted once. Of a text longer
+    than the level nothing is shown when the level is too low to be worth it.
+    """
+    taken = 0
+    for piece in pieces:
+        size, shown = piece.size, piece.shown
+        if size <= shown or level <= shown or (level < _LEAST and level < size):
+            continue
+        taken += (size if size < level else level) - shown + (0 if shown else _HEADING)
+    return taken
 
 
 def _rendered(case: Case, pieces: Sequence[_Piece]) -> str:

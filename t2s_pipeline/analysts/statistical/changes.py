@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from t2s_pipeline.analysts.statistical.runs import Call, Run
@@ -40,7 +40,7 @@ class Change:
 
     def as_fact(self) -> dict[str, Any]:
         """The change as a JSON object for `Lesson.facts`."""
-        return {key: value for key, value in asdict(self).items() if value}
+        return {key: value for key, value in vars(self).items() if value}
 
 
 def changes_between(failed: Call, worked: Call, run: Run) -> tuple[Change, ...]:

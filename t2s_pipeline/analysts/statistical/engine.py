@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 
 from t2s_pipeline.analysts.lesson import Lesson
-from t2s_pipeline.analysts.statistical.contrast import Finding, SkillRuns, find_contrasts
+from t2s_pipeline.analysts.statistical.comparison import Finding, SkillRuns
+from t2s_pipeline.analysts.statistical.contrast import find_contrasts
 from t2s_pipeline.analysts.statistical.habits import RunActions
 from t2s_pipeline.analysts.statistical.repairs import mine_repairs
 from t2s_pipeline.analysts.statistical.repeats import find_repeats, mine_repeats

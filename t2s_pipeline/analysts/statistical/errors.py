@@ -19,6 +19,8 @@ GAP = "…"
 MAX_RAW = 280
 """Characters of a message kept as quote; longer ones are cut at the end."""
 MAX_SHOWN = 120
+MAX_LOOK = 2000
+"""Characters at either end of a long result that are searched for an unmarked failure."""
 MAX_ARGUMENT_TEXT = 4000
 """Characters of the arguments looked at to tell which words of a message echo them."""
 
@@ -115,6 +117,9 @@ def _telling_line(text: str, kind: str, *, certain: bool) -> str | None:
                 return match[1]
     if text.lstrip()[:1] == "{" and len(text) < 20_000 and (message := _json_error(text)):
         return message
+    if not certain and len(text) > 2 * MAX_LOOK:
+        # Only the beginning and the end can tell; long listings need not be split.
+        text = f"{text[:MAX_LOOK]}\n{text[-MAX_LOOK:]}"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if _OPENING.match(lines[0]):
         return _first_with_content(lines)

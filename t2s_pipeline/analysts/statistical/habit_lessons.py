@@ -8,9 +8,9 @@ from typing import Any
 
 from t2s_pipeline.analysts.lesson import Evidence, Lesson, Signature
 from t2s_pipeline.analysts.statistical.actions import sql
-from t2s_pipeline.analysts.statistical.contrast import Finding, SkillRuns
+from t2s_pipeline.analysts.statistical.comparison import Finding, SkillRuns
 from t2s_pipeline.analysts.statistical.contrast_text import contrast_text
-from t2s_pipeline.analysts.statistical.habits import Habit, RunActions, answering_calls, labels_of
+from t2s_pipeline.analysts.statistical.habits import Habit, RunActions, answering_calls
 from t2s_pipeline.analysts.statistical.quotes import call_quote
 from t2s_pipeline.analysts.statistical.runs import Call
 
@@ -147,7 +147,7 @@ def _step(run: RunActions, habit: Habit) -> int | None:
     if positions:
         return run.step_ids[positions[-1] if habit.kind == "after" else positions[0]]
     if habit.kind in ("before", "after"):
-        others = [index for index in range(len(run.names)) if habit.other in labels_of(run, index)]
+        others = [index for index in range(len(run.names)) if habit.other in run.labels[index]]
         if others:
             return run.step_ids[others[0] if habit.kind == "before" else others[-1]]
     if habit.kind == "starts":
@@ -156,4 +156,4 @@ def _step(run: RunActions, habit: Habit) -> int | None:
 
 
 def _shows(run: RunActions, index: int, habit: Habit) -> bool:
-    return habit.action in labels_of(run, index) or habit.action in run.features[index]
+    return habit.action in run.labels[index] or habit.action in run.features[index]

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -79,6 +80,12 @@ class RunActions:
     failed: Sequence[bool]
     after_user: Sequence[bool]
 
+    @cached_property
+    def labels(self) -> list[tuple[str, ...]]:
+        """For each call the names it goes by in habits: its own, and the role it plays where that can be
+        told; none for a call that only ends the run or could not be read."""
+        return [_labels(name, features) for name, features in zip(self.names, self.features, strict=True)]
+
 
 @dataclass(frozen=True)
 class HabitTable:
@@ -101,12 +108,10 @@ def last_label(run: RunActions) -> str | None:
     return next((name for name in reversed(run.names) if not FINISHES.match(name)), None)
 
 
-def labels_of(run: RunActions, position: int) -> tuple[str, ...]:
-    """Names an action goes by in habits: its own, and the role it plays where that can be told."""
-    name = run.names[position]
+def _labels(name: str, features: Sequence[str]) -> tuple[str, ...]:
     if name in UNREADABLE or FINISHES.match(name):
         return ()
-    return (name, *(label for label in ROLES if label in run.features[position]))
+    return (name, *(label for label in ROLES if label in features))
 
 
 def habit_table(runs: Sequence[RunActions], stretch: Sequence[int] | None = None) -> HabitTable:
@@ -115,14 +120,25 @@ def habit_table(runs: Sequence[RunActions], stretch: Sequence[int] | None = None
     `stretch` limits each run to its first so many calls; only `does` and `starts` habits are formed then.
     """
     runs = _told_by_options(runs)
-    frequent = _frequent_labels(runs)
-    rows: list[dict[Habit, bool]] = []
-    for index, run in enumerate(runs):
-        limit = None if stretch is None else stretch[index]
-        rows.append(_habits_of(run, frequent, limit))
-    yes = Counter(habit for row in rows for habit, value in row.items() if value)
+    if stretch is not None:
+        return _single_habits(runs, stretch, need=1)
     need = max(MIN_RUNS, int(MIN_SHARE * len(runs)))
-    habits = sorted(habit for habit, n in yes.items() if n >= need or stretch is not None)
+    single = _single_habits(runs, None, need)
+    orders = _orders(runs, need)
+    habits = single.habits + orders.habits
+    has = np.concatenate([single.has, orders.has], axis=1)
+    counted = np.concatenate([single.counted, orders.counted], axis=1)
+    lacking = (counted & ~has).sum(axis=0) >= need
+    kept = np.flatnonzero(lacking & _first_of_equals(habits, has, counted))
+    kept = np.array(sorted(kept, key=lambda column: habits[column]), dtype=np.int64)
+    return HabitTable([habits[column] for column in kept], has[:, kept], counted[:, kept])
+
+
+def _single_habits(runs: Sequence[RunActions], stretch: Sequence[int] | None, need: int) -> HabitTable:
+    """Habits about one action or feature."""
+    rows = [_habits_of(run, None if stretch is None else stretch[index]) for index, run in enumerate(runs)]
+    yes = Counter(habit for row in rows for habit, value in row.items() if value)
+    habits = sorted(habit for habit, n in yes.items() if n >= need)
     index_of = {habit: column for column, habit in enumerate(habits)}
     has = np.zeros((len(runs), len(habits)), dtype=bool)
     counted = np.zeros((len(runs), len(habits)), dtype=bool)
@@ -134,18 +150,52 @@ def habit_table(runs: Sequence[RunActions], stretch: Sequence[int] | None = None
     for number, row in enumerate(rows):
         counted[number, always] = True
         for kind, columns in answers.items():
-            counted[number, columns] = bool(answering_calls(runs[number], kind))
+            if columns.any():
+                counted[number, columns] = bool(answering_calls(runs[number], kind))
         for habit, value in row.items():
             column = index_of.get(habit)
             if column is not None:
                 counted[number, column] = True
                 has[number, column] = value
-    if stretch is None:
-        lacking = (counted & ~has).sum(axis=0) >= need
-        distinct = lacking & _first_of_equals(habits, has, counted)
-        habits = [habit for habit, keep in zip(habits, distinct, strict=True) if keep]
-        has, counted = has[:, distinct], counted[:, distinct]
     return HabitTable(habits, has, counted)
+
+
+def _orders(runs: Sequence[RunActions], need: int) -> HabitTable:
+    """Habits about two actions: one before the first, or after the last, other."""
+    labels = _frequent_labels(runs)
+    never = np.iinfo(np.int32).max
+    first = np.full((len(runs), len(labels)), never, dtype=np.int32)
+    last = np.full((len(runs), len(labels)), -1, dtype=np.int32)
+    column_of = {label: column for column, label in enumerate(labels)}
+    for number, run in enumerate(runs):
+        for position, called in enumerate(run.labels):
+            for label in called:
+                column = column_of.get(label)
+                if column is not None:
+                    first[number, column] = min(first[number, column], position)
+                    last[number, column] = position
+    habits: list[Habit] = []
+    has: list[BoolArray] = []
+    counted: list[BoolArray] = []
+    for one, action in enumerate(labels):
+        for two, other in enumerate(labels):
+            occurs = first[:, two] < never
+            # One call can go by both names: that is no order.
+            for kind, apart, done in (
+                ("before", first[:, one] != first[:, two], first[:, one] < first[:, two]),
+                ("after", last[:, one] != last[:, two], last[:, one] > last[:, two]),
+            ):
+                shows = occurs & apart & done
+                if one != two and shows.sum() >= need:
+                    habits.append(Habit("before" if kind == "before" else "after", action, other))
+                    has.append(shows)
+                    counted.append(occurs & apart)
+    shape = (len(runs), len(habits))
+    return HabitTable(
+        habits,
+        np.array(has, dtype=bool).T.reshape(shape),
+        np.array(counted, dtype=bool).T.reshape(shape),
+    )
 
 
 def _first_of_equals(habits: Sequence[Habit], has: BoolArray, counted: BoolArray) -> BoolArray:
@@ -181,40 +231,34 @@ def _told_by_options(runs: Sequence[RunActions]) -> Sequence[RunActions]:
     ]
 
 
-def _frequent_labels(runs: Iterable[RunActions]) -> frozenset[str]:
-    counts = Counter(
-        label
-        for run in runs
-        for label in {label for position in range(len(run.names)) for label in labels_of(run, position)}
-    )
+def _frequent_labels(runs: Iterable[RunActions]) -> list[str]:
+    counts = Counter(label for run in runs for label in {label for called in run.labels for label in called})
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return frozenset(label for label, _ in ranked[:MAX_ACTIONS])
+    return [label for label, _ in ranked[:MAX_ACTIONS]]
 
 
-def _habits_of(run: RunActions, frequent: frozenset[str], limit: int | None) -> dict[Habit, bool]:
+def _habits_of(run: RunActions, limit: int | None) -> dict[Habit, bool]:
+    """Habits the run has, and those it could have had and has not."""
     found: dict[Habit, bool] = {}
-    first: dict[str, int] = {}
-    last: dict[str, int] = {}
-    for position in range(len(run.names) if limit is None else min(limit, len(run.names))):
-        for label in labels_of(run, position):
-            first.setdefault(label, position)
-            last[label] = position
+    asked: set[str] = set()
+    length = len(run.names) if limit is None else min(limit, len(run.names))
+    for position in range(length):
+        called = run.labels[position]
+        for label in called:
             found[Habit("does", label)] = True
-        if run.kinds[position] in ANSWERING_KINDS or not labels_of(run, position):
-            continue
-        for feature in run.features[position]:
-            found[Habit("does", feature)] = True
-    if not first:
-        return found
-    for label in labels_of(run, 0):
+            if limit is None and position > 0 and label not in asked:
+                found[Habit("asks", label)] = run.after_user[position]
+            asked.add(label)
+        if called and run.kinds[position] not in ANSWERING_KINDS:
+            for feature in run.features[position]:
+                found[Habit("does", feature)] = True
+    for label in run.labels[0] if length else ():
         found[Habit("starts", label)] = True
-    if limit is not None:
-        return found
-    for kind in ANSWERING_KINDS:
-        if positions := answering_calls(run, kind):
-            for feature in set(run.features[positions[-1]]) - UNREADABLE - {python.SAVES, python.READS}:
-                found[Habit("answer", feature, kind)] = True
-    _add_orders(found, run, first, last, frequent)
+    if limit is None:
+        for kind in ANSWERING_KINDS:
+            if positions := answering_calls(run, kind):
+                features = set(run.features[positions[-1]]) - UNREADABLE - {python.SAVES, python.READS}
+                found.update({Habit("answer", feature, kind): True for feature in features})
     return found
 
 
@@ -226,22 +270,3 @@ def answering_calls(run: RunActions, kind: str) -> list[int]:
     if kind == "sql":
         return [p for p in worked if run.names[p] == "SELECT" and INSPECTS not in run.features[p]]
     return [p for p in worked if python.SAVES in run.features[p]] or worked
-
-
-def _add_orders(
-    found: dict[Habit, bool],
-    run: RunActions,
-    first: Mapping[str, int],
-    last: Mapping[str, int],
-    frequent: frozenset[str],
-) -> None:
-    for other in first:
-        if other not in frequent:
-            continue
-        if first[other] > 0:
-            found[Habit("asks", other)] = run.after_user[first[other]]
-        for action in frequent:
-            if action == other or action in labels_of(run, first[other]):
-                continue
-            found[Habit("before", action, other)] = first.get(action, len(run.names)) < first[other]
-            found[Habit("after", action, other)] = last.get(action, -1) > last[other]

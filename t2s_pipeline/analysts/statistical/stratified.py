@@ -8,6 +8,7 @@ everything tried (scipy).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -82,12 +83,19 @@ def _exact(a: AnyArray, n: AnyArray, n1: AnyArray, m: AnyArray) -> float:
     distribution = np.ones(1)
     offset = 0
     for total, exposed, good in zip(n.astype(int), n1.astype(int), m.astype(int), strict=True):
-        low, high = max(0, exposed + good - total), min(exposed, good)
-        pmf = stats.hypergeom.pmf(np.arange(low, high + 1), total, good, exposed)
-        distribution = np.convolve(distribution, pmf)
+        low = max(0, exposed + good - total)
+        distribution = np.convolve(distribution, _hypergeometric(total, good, exposed))
         offset += low
     seen = distribution[int(a.sum()) - offset]
     return float(min(1.0, distribution[distribution <= seen * (1 + 1e-9)].sum()))
+
+
+@lru_cache(maxsize=4096)
+def _hypergeometric(total: int, good: int, exposed: int) -> npt.NDArray[np.float64]:
+    """Chances of each number of good outcomes among the exposed, smallest possible number first. Strata of
+    few runs are alike, and scipy takes 0.2 ms for each."""
+    low, high = max(0, exposed + good - total), min(exposed, good)
+    return np.asarray(stats.hypergeom.pmf(np.arange(low, high + 1), total, good, exposed))
 
 
 @dataclass(frozen=True)

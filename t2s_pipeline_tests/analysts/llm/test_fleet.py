@@ -159,6 +159,20 @@ def test_an_agentic_analysis_takes_several_turns_and_no_more_than_allowed(tmp_pa
     assert more.lessons
 
 
+def test_a_contrast_counts_for_the_run_that_was_read_whatever_run_it_quotes(tmp_path: Path) -> None:
+    failure = record_of(*booking_steps(), trace_id="t-1", outcome="failure")
+    success = record_of(*booking_steps(refused=False), trace_id="t-2", outcome="success")
+    with LocalServer() as server:
+        settings = LLMSettings(base_url=server.base_url, model="m")
+        report = analyse_traces([failure], lambda _: [success], settings, tmp_path)
+
+    assert {lesson.analyst for lesson in report.lessons} == {"contrast"}
+    assert {(lesson.trace_id, lesson.outcome, lesson.kind) for lesson in report.lessons} == {
+        ("t-1", "failure", "repair")
+    }
+    assert {evidence.trace_id for lesson in report.lessons for evidence in lesson.evidence} == {"t-2"}
+
+
 def test_lessons_that_do_not_hold_are_refused_and_counted(tmp_path: Path) -> None:
     """Evidence quoted from steps that the answers name wrongly: the view of one trace, judged on another."""
     empty = [record_of({"source": "agent", "message": "x"}, trace_id=f"t-{n}") for n in range(3)]

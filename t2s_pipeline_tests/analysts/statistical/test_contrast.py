@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from t2s_pipeline.analysts.statistical.contrast import SkillRuns, find_contrasts
+from t2s_pipeline.analysts.statistical.comparison import SkillRuns
+from t2s_pipeline.analysts.statistical.contrast import find_contrasts
 from t2s_pipeline.analysts.statistical.habits import RunActions
 
 
