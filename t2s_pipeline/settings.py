@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -42,6 +43,9 @@ class Settings(BaseSettings):
 
     permitted: PermittedConfig = PermittedConfig()
     """Which commands and hosts a rule may name."""
+
+    workers: int = Field(default_factory=lambda: min(4, os.cpu_count() or 1), ge=1)
+    """Processes that mine traces at the same time, for landings large enough to be worth starting them."""
 
     max_record_mb: int = Field(default=64, ge=1)
     """A single trace (one JSONL line, or one JSON file of a container format) above this many

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
     from t2s_pipeline.llm.calls import CallRow
 
 BATCHES_AT_A_TIME = 24
-"""Batches read from the store at once: bounds memory, and keeps the number of queries and loads low."""
+"""Batches read from the store at once: bounds memory, and keeps the number of queries and loads low. More
+than this many batches are mined by several processes; for fewer, starting them takes longer than it saves."""
 
 
 class AnalysisReport(BaseModel):
@@ -84,21 +87,43 @@ def analyse_batches(
     Raises:
         EndpointError: the `llm` engine is asked for and no endpoint is set.
     """
+    groups = [
+        list(batches[start : start + BATCHES_AT_A_TIME])
+        for start in range(0, len(batches), BATCHES_AT_A_TIME)
+    ]
     reports: dict[str, AnalysisReport] = {}
-    for start in range(0, len(batches), BATCHES_AT_A_TIME):
-        group = list(batches[start : start + BATCHES_AT_A_TIME])
-        held = set(queries.held_rows(store, group)["trace_id"])
-        findings = _mined(store, group, held)
-        if settings.engine == "llm":
-            # The client of the endpoint takes half a second to import: only where there is one to talk to.
-            from t2s_pipeline.analysts.by_model import read_by_model
-
-            _add_read_by_model(findings, read_by_model(store, settings, group, held, progress))
-        for batch, found in findings.items():
-            reports[batch] = _stored(store, settings, batch, found)
-            if settings.engine == "statistical":
-                progress(reports[batch].traces)
+    if settings.engine == "statistical" and settings.workers > 1 and len(groups) > 1:
+        # Mining is pure Python: a process per core. The store takes writes of many processes.
+        spawned = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(min(settings.workers, len(groups)), spawned) as pool:
+            waiting = [pool.submit(_analyse_group, store, settings, group) for group in groups]
+            for done in as_completed(waiting):
+                reports |= done.result()
+                progress(sum(report.traces for report in done.result().values()))
+    else:
+        for group in groups:
+            reports |= _analyse_group(store, settings, group, progress)
     store.load_staged()
+    return {batch: reports[batch] for batch in batches}
+
+
+def _analyse_group(
+    store: Store,
+    settings: Settings,
+    group: Sequence[str],
+    progress: Callable[[int], None] = lambda done: None,  # noqa: ARG005
+) -> dict[str, AnalysisReport]:
+    """Read some batches and stage what they teach."""
+    held = set(queries.held_rows(store, group)["trace_id"])
+    findings = _mined(store, group, held)
+    if settings.engine == "llm":
+        # The client of the endpoint takes half a second to import: only where there is one to talk to.
+        from t2s_pipeline.analysts.by_model import read_by_model
+
+        _add_read_by_model(findings, read_by_model(store, settings, group, held, progress))
+    reports = {batch: _stored(store, settings, batch, found) for batch, found in findings.items()}
+    if settings.engine == "statistical":
+        progress(sum(report.traces for report in reports.values()))
     return reports
 
 

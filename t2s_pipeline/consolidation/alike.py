@@ -52,14 +52,15 @@ def join_alike(said: Sequence[Said]) -> list[list[int]]:
     linked = _near(members, said)
     # From here on a phrase is stood for by its first position.
     of_first = {same[0]: same for by_trigger in members.values() for same in by_trigger.values()}
-    groups = {first: [first] for first in of_first}
+    groups = {first: [first] for pair in linked for first in pair}
     for one, other in sorted(linked, key=lambda pair: (linked[pair], pair)):
         left, right = groups[one], groups[other]
         if left is not right and all((min(a, b), max(a, b)) in linked for a in left for b in right):
             left.extend(right)
             groups.update(dict.fromkeys(right, left))
     distinct = {id(group): group for group in groups.values()}.values()
-    return sorted(sorted(index for first in group for index in of_first[first]) for group in distinct)
+    joined = [sorted(index for first in group for index in of_first[first]) for group in distinct]
+    return sorted([*joined, *(same for first, same in of_first.items() if first not in groups)])
 
 
 def alike_pairs(said: Sequence[Said]) -> list[tuple[int, int]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -115,5 +114,5 @@ def cluster_id_for(skill: str, finding: Finding) -> str:
 
 
 def _commonest_section(lessons: Sequence[Lesson]) -> Section:
-    counts = Counter(lesson.section for lesson in lessons)
-    return min(counts, key=lambda section: (-counts[section], section))
+    named = [lesson.section for lesson in lessons]
+    return min(set(named), key=lambda section: (-named.count(section), section))

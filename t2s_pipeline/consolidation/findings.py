@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from itertools import chain
+from typing import NamedTuple
 
 from t2s_pipeline.analysts.lesson import Lesson, LessonKind, Signature
 from t2s_pipeline.consolidation.alike import Said, join_alike, said_of
@@ -23,19 +24,15 @@ FREE_TRIGGERS = frozenset(("refusal",))
 variants. The triggers of its other patterns are made by code: near is not the same."""
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """Lessons that say the same thing."""
 
+    key: SignatureKey
+    """Of the commonest signature among its lessons; of several, the first in alphabetical order."""
     kind: LessonKind
     signature: Signature
-    """The commonest among its lessons; of several, the first in alphabetical order."""
     lesson_ids: tuple[str, ...]
     """Sorted."""
-
-    @property
-    def key(self) -> SignatureKey:
-        return signature_key(self.kind, self.signature)
 
 
 def signature_key(kind: LessonKind, said: Signature) -> SignatureKey:
@@ -50,7 +47,7 @@ def findings_of(lessons: Mapping[str, Lesson]) -> list[Finding]:
         lesson = lessons[lesson_id]
         exact[signature_key(lesson.kind, lesson.signature)].append(lesson_id)
     keys = sorted(exact)
-    said = [said_by(key, (lessons[i] for i in exact[key]), directed=True) for key in keys]
+    said = [said_by(key, [lessons[i] for i in exact[key]], directed=True) for key in keys]
     findings = [_joined({keys[i]: exact[keys[i]] for i in group}, lessons) for group in join_alike(said)]
     return sorted(findings, key=lambda finding: finding.key)
 
@@ -72,7 +69,7 @@ def said_by(key: SignatureKey, lessons: Iterable[Lesson], *, directed: bool) -> 
     words, and its pattern is no more than a label.
     """
     kind, pattern, tool, trigger, action, negated = key
-    coded = any(lesson.engine == "statistical" for lesson in lessons)
+    coded = "statistical" in {lesson.engine for lesson in lessons}
     what, follow = advice_of(action, negated)
     scope = (
         (kind, follow) if directed else None,
@@ -86,7 +83,8 @@ def said_by(key: SignatureKey, lessons: Iterable[Lesson], *, directed: bool) -> 
 def _joined(members: Mapping[SignatureKey, Sequence[str]], lessons: Mapping[str, Lesson]) -> Finding:
     commonest = min(members, key=lambda key: (-len(members[key]), key))
     return Finding(
+        key=commonest,
         kind=commonest[0],
         signature=lessons[members[commonest][0]].signature,
-        lesson_ids=tuple(sorted(lesson_id for ids in members.values() for lesson_id in ids)),
+        lesson_ids=tuple(sorted(chain.from_iterable(members.values()))),
     )

@@ -20,34 +20,32 @@ def count_support(lessons: Sequence[Lesson]) -> Support:
         tasks=len(tasks_of(lessons)),
         success=outcomes.count("success"),
         failure=outcomes.count("failure"),
-        occurrences=sum(_occurrences(lesson.facts) for lesson in lessons),
+        occurrences=sum([_occurrences(lesson.facts) for lesson in lessons]),
         effect=agreed_effect(lessons),
     )
 
 
-def tasks_of(lessons: Iterable[Lesson]) -> frozenset[tuple[str, bool]]:
+def tasks_of(lessons: Iterable[Lesson]) -> set[tuple[str, bool]]:
     """Distinct tasks the lessons come from: (id, whether it is a task id).
 
     Several attempts at one task are one task, so that repeating a task never looks like breadth. A trace
     without a task id (a coding session) is a job of its own and counts as one task.
     """
-    return frozenset(
+    return {
         (lesson.trace_id, False) if lesson.task_id is None else (lesson.task_id, True) for lesson in lessons
-    )
+    }
 
 
 def agreed_effect(lessons: Iterable[Lesson]) -> Effect | None:
     """The effect the lessons carry in `facts["effect"]`; None without one or when they disagree."""
-    effects = {effect for lesson in lessons if (effect := _effect(lesson.facts)) is not None}
+    told = [lesson.facts for lesson in lessons if "effect" in lesson.facts]
+    effects = {effect for facts in told if (effect := _effect(facts)) is not None}
     return effects.pop() if len(effects) == 1 else None
 
 
 def _effect(facts: Mapping[str, Any]) -> Effect | None:
-    body = facts.get("effect")
-    if body is None:
-        return None
     try:
-        return Effect.model_validate(body)
+        return Effect.model_validate(facts["effect"])
     except ValidationError:
         return None
 

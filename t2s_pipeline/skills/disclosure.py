@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from t2s_pipeline.errors import SkillInvalid
 from t2s_pipeline.settings import DataPaths, Settings
@@ -33,7 +33,7 @@ class Secrets:
     """What must not be published: values by their fingerprints, and whatever the rules find."""
 
     known: frozenset[str] = frozenset()
-    config: RedactionConfig = RedactionConfig()
+    config: RedactionConfig = field(default_factory=RedactionConfig)
     salt: bytes = b""
 
 
@@ -110,8 +110,10 @@ def disclosures(tree: SkillTree, people: Collection[bytes], secrets: Secrets) ->
 
 
 def lines_of(tree: SkillTree) -> frozenset[bytes]:
-    """Every line of every file, without its ending."""
-    return frozenset(line for body in tree.values() for line in _lines(body.data))
+    """Every line of every file but the lineage file, without its ending."""
+    return frozenset(
+        line for path, body in tree.items() if path != LINEAGE_FILE for line in _lines(body.data)
+    )
 
 
 def _without_lines(data: bytes, people: Collection[bytes]) -> str:

@@ -20,9 +20,11 @@ def known_fingerprints(store: Store) -> frozenset[str]:
 
 
 def commands_of_successes(store: Store, skill: str, words: Sequence[str]) -> Iterator[list[str]]:
-    """What agents ran themselves in successful traces of a skill, piece by piece: the names
-    of the tools they called, and the strings in the arguments. Only calls of steps in which one of `words` occurs are looked at, in any case
-    of letters; held traces and those spoilt by their environment do not count.
+    """What agents ran themselves in successful traces of a skill, piece by piece: the names of the tools
+    they called, and the strings in the arguments.
+
+    Only steps in which one of `words` occurs are looked at, in any case of letters. Held traces and those
+    spoilt by their environment do not count.
     """
     traces = store.query(
         "SELECT trace_id FROM traces WHERE skill = ? AND status = 'success' AND NOT infra_error"
@@ -63,5 +65,7 @@ def held_traces(store: Store, batches: Sequence[str] | None = None) -> pl.DataFr
 
 def source_of_traces(store: Store, skill: str) -> dict[str, str]:
     """The file each trace of a skill comes from, by trace id."""
-    rows = store.query("SELECT trace_id, split_part(uri, '#', 1) AS file FROM traces WHERE skill = ?", [skill])
+    rows = store.query(
+        "SELECT trace_id, split_part(uri, '#', 1) AS file FROM traces WHERE skill = ?", [skill]
+    )
     return dict(rows.iter_rows())

@@ -111,7 +111,7 @@ class StepList:
         last = self.steps[-1] if self.steps else None
         missing = sum(1 for step, _ in self._open.values() if step is not last)
         if missing:
-            self.warnings.append("a tool call has no result")
+            self.warnings.append(OPEN_CALL)
         return self.steps, tuple(dict.fromkeys(self.warnings))
 
     def _first_open(self, name: str | None) -> tuple[Json, str] | None:

@@ -156,6 +156,9 @@ SHAPE_ERRORS = (LookupError, TypeError, ValueError, AttributeError, RecursionErr
 DRIFT = "unknown key"
 """Start of every warning about a key the importer does not know: the producer's schema may have moved."""
 
+OPEN_CALL = "a tool call has no result"
+"""Warning of a trace in which something is missing after a call, before its end."""
+
 
 def unknown_keys(where: str, found: Collection[str], known: frozenset[str]) -> list[str]:
     """One warning per key of `found` that the importer does not know."""

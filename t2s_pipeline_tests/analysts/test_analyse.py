@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from t2s_pipeline.analysts import analyse
 from t2s_pipeline.analysts.analyse import analyse_batches, analyse_skill
 from t2s_pipeline.settings import DataPaths, Settings
 from t2s_pipeline.store import frames, queries
@@ -101,3 +102,18 @@ def test_attempts_at_the_same_tasks_are_compared_over_batches(store, tmp_path):
     assert stored == len(contrasts) >= 12
     assert {lesson.signature.action for lesson in contrasts} == {"verify"}
     assert contrasts[0].facts["effect"]["strata"] == 12
+
+
+@pytest.mark.slow
+def test_several_processes_give_what_one_gives(tmp_path, monkeypatch):
+    monkeypatch.setattr(analyse, "BATCHES_AT_A_TIME", 1)
+    found = []
+    for workers in (1, 2):
+        store = Store(DataPaths(tmp_path / str(workers)))
+        for batch in range(3):
+            put(store, [refused_then_right(10 * batch + number) for number in range(3)], f"b{batch}")
+        settings = Settings(data=tmp_path / str(workers), workers=workers)
+        reports = analyse_batches(store, settings, ["b0", "b1", "b2"])
+        found.append((reports, [lesson.model_dump() for lesson in lessons_of(store)]))
+
+    assert found[0] == found[1]

@@ -41,3 +41,31 @@ def test_the_number_of_tasks_is_configurable(tasks: int, placement: str) -> None
     lessons = [lesson(task, task=str(task), outcome="success") for task in range(tasks)]
 
     assert place(*lessons, min_tasks=3)[0] == placement
+
+
+def test_a_rule_needs_as_many_files_as_the_operator_asks_for() -> None:
+    lessons = [lesson(1, task="a"), lesson(2, task="b"), lesson(3, task="c")]
+    one = {one.trace_id: "inbox/x/a.jsonl" for one in lessons}
+    two = {**one, lessons[2].trace_id: "inbox/x/b.jsonl"}
+
+    found = [
+        admit(lessons, count_support(lessons), Needed(2, sources, files))
+        for sources, files in ((1, one), (2, one), (2, two), (3, {}))
+    ]
+
+    assert found == [
+        ("skill", "3 tasks"),
+        ("candidate", "3 tasks, from 1 of 2 sources needed"),
+        ("skill", "3 tasks"),
+        ("skill", "3 tasks"),
+    ]
+
+
+def test_one_file_is_not_enough_for_a_reference_either_but_for_a_fix_that_passed_the_verifier() -> None:
+    stuck = [lesson(trace) for trace in range(3)]
+    fixed = [lesson(1, verified=True)]
+    needed = Needed(2, 2, {one.trace_id: "inbox/x/a.jsonl" for one in (*stuck, *fixed)})
+
+    places = [admit(lessons, count_support(lessons), needed)[0] for lessons in (stuck, fixed)]
+
+    assert places == ["candidate", "skill"]

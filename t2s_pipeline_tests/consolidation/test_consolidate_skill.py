@@ -6,9 +6,11 @@ import pytest
 from t2s_pipeline.analysts.lesson import Lesson
 from t2s_pipeline.consolidation.consolidate import consolidate, consolidate_skill
 from t2s_pipeline.settings import DataPaths, Settings
-from t2s_pipeline.store.frames import lessons_frames
+from t2s_pipeline.store.frames import lessons_frames, trace_frames
 from t2s_pipeline.store.queries import clusters_of_skill, conflicts_of_skill
 from t2s_pipeline.store.store import Store
+from t2s_pipeline.traces.record import TraceRecord
+from t2s_pipeline_tests.builders import record_of, user
 from t2s_pipeline_tests.consolidation.builders import SKILL, CostlyMerger, PlainMerger, lesson, worded
 
 
@@ -24,6 +26,12 @@ def store(settings: Settings) -> Store:
 
 def land(store: Store, batch: str, *lessons: Lesson) -> None:
     store.replace({"batch": batch}, lessons_frames(lessons, batch))
+
+
+def _record(trace_id: str, uri: str) -> TraceRecord:
+    record = record_of(user("go"), trace_id=trace_id)
+    source = record.source.model_copy(update={"uri": uri})
+    return record.model_copy(update={"skill": SKILL, "source": source})
 
 
 def test_clusters_and_conflicts_of_the_lessons_are_in_the_store(store: Store, settings: Settings) -> None:
@@ -87,6 +95,23 @@ def test_answers_that_rest_on_a_forgotten_trace_are_gone(store: Store, settings:
 
     (after,) = (settings.data / "cache" / "merges").rglob("*.json")
     assert before != after
+
+
+@pytest.mark.parametrize(("files", "admitted"), [(1, 0), (2, 1)])
+def test_with_two_sources_asked_for_traces_of_one_file_make_no_rule(
+    tmp_path: Path, files: int, admitted: int
+) -> None:
+    settings = Settings(data=tmp_path, min_sources=2)
+    store = Store(DataPaths(tmp_path))
+    lessons = [lesson(n, task=str(n)) for n in range(4)]
+    records = [
+        _record(one.trace_id, f"inbox/{SKILL}/{n % files}.jsonl#L{n}") for n, one in enumerate(lessons)
+    ]
+    store.replace({"batch": "b1"}, {**trace_frames(records, "b1"), **lessons_frames(lessons, "b1")})
+
+    report = consolidate_skill(store, settings, SKILL, PlainMerger())
+
+    assert report.admitted == admitted
 
 
 def test_other_skills_are_left_alone(store: Store, settings: Settings) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import orjson
+
 from t2s_pipeline.analysts.statistical.repairs import Repair, find_repairs
 from t2s_pipeline.analysts.statistical.repeats import Repeat, find_repeats
 from t2s_pipeline.analysts.statistical.runs import Run, run_from_steps
@@ -23,16 +25,13 @@ class Case:
     steps: tuple[Step, ...]
     """ATIF steps as JSON objects; step n is at position n - 1."""
     run: Run
+    size: int
+    """Bytes of the trace as JSON: what sending it whole would take."""
 
     @cached_property
     def tools(self) -> frozenset[str]:
         """Names of the tools the agent called."""
         return frozenset(call.tool for call in self.run.calls)
-
-    @cached_property
-    def texts(self) -> tuple[tuple[str, ...], ...]:
-        """For each step, the texts that evidence may quote."""
-        return tuple(tuple(quotable_texts(dict(step))) for step in self.steps)
 
     @cached_property
     def repairs(self) -> tuple[Repair, ...]:
@@ -49,6 +48,11 @@ class Case:
         """What tells this task from others; a trace without a task id is a task of its own."""
         return self.record.task_id if self.record.task_id is not None else self.record.trace_id
 
+    def texts(self, number: int) -> list[str]:
+        """The texts of a step that evidence may quote; none when there is no such step."""
+        step = self.step(number)
+        return quotable_texts(dict(step)) if step is not None else []
+
     def step(self, number: int) -> Step | None:
         """The step with this id, or None."""
         return self.steps[number - 1] if 1 <= number <= len(self.steps) else None
@@ -56,7 +60,8 @@ class Case:
 
 def case_of(record: TraceRecord) -> Case:
     """Lay a record out."""
-    steps = tuple(step.model_dump(mode="json", exclude_none=True) for step in record.trajectory.steps)
+    body = record.trajectory.model_dump_json(exclude_none=True).encode()
+    steps = tuple(orjson.loads(body)["steps"])
     run = run_from_steps(
         steps,
         trace_id=record.trace_id,
@@ -65,12 +70,12 @@ def case_of(record: TraceRecord) -> Case:
         agent=record.agent,
         outcome=record.outcome.status,
     )
-    return Case(record=record, steps=steps, run=run)
+    return Case(record=record, steps=steps, run=run, size=len(body))
 
 
 def arguments_text(arguments: Mapping[str, Any]) -> str:
     """Arguments with one line a leaf, strings as they are."""
-    return "\n".join(f"{path}: {leaf}" for path, leaf in _leaves(arguments, ""))
+    return "\n".join(f"{path}: {leaf}" for path, leaf in _leaves(arguments, "") if path)
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,6 @@ import asyncio
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -66,7 +65,7 @@ class FleetReport(BaseModel):
     """Ids of the traces that every analyst assigned to them has read."""
     calls: tuple[CallRow, ...]
     tokens_in_traces: int
-    """Estimated tokens of all texts of the traces that were read."""
+    """Estimated tokens of the traces that were read, had they been sent whole."""
     tokens_sent: int
     """Prompt tokens of all calls, as counted by the endpoint, replies from the cache included."""
 
@@ -155,7 +154,7 @@ async def _worker(
             work.skipped.append(Skipped(trace_id=record.trace_id, reason=reason))
         else:
             case = case_of(record)
-            work.bytes_in_traces += sum(map(len, chain.from_iterable(case.texts)))
+            work.bytes_in_traces += case.size
             failed = False
             for assignment in assignments(case, siblings, client.settings):
                 failed |= not await _carried_out(assignment, case, client, work, elsewhere)

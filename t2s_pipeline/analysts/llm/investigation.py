@@ -58,8 +58,8 @@ def _hits(case: Case, wanted: str) -> str:
     if not needle:
         return "[nothing to search for]"
     lines: list[str] = []
-    for number, texts in enumerate(case.texts, start=1):
-        for text in texts:
+    for number in range(1, len(case.steps) + 1):
+        for text in case.texts(number):
             at = text.lower().find(needle)
             if at < 0:
                 continue

@@ -137,7 +137,7 @@ def _texts_of(record: TraceRecord) -> Iterator[str]:
 def trace_says(word: str, case: Case) -> bool:
     """Whether the trace has the word, letter case ignored."""
     lower = word.lower()
-    return any(lower in text.lower() for texts in case.texts for text in texts)
+    return any(lower in text.lower() for text in _texts_of(case.record))
 
 
 def _occurs(name: str, text: str) -> bool:

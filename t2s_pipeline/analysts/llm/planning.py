@@ -39,7 +39,7 @@ class Plan(BaseModel):
     input_tokens: int
     output_tokens: int
     trace_tokens: int
-    """Tokens of all texts of the traces: what sending them whole would take."""
+    """What sending the traces whole would take."""
     model: str
     usd: float | None
     """None when the price is unknown."""

@@ -32,7 +32,7 @@ def find_quote(case: Case, first: int, last: int, quote: str) -> Found | None:
         step = case.step(number)
         if step is None or step["source"] == "system":
             continue
-        for text in case.texts[number - 1]:
+        for text in case.texts(number):
             verbatim = _verbatim(quote, text)
             if verbatim is not None:
                 return Found(number, verbatim[:MOST_QUOTED])

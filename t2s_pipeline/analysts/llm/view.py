@@ -40,7 +40,7 @@ class View:
     tokens: int
     """Estimated tokens of the view."""
     trace_tokens: int
-    """Estimated tokens of all texts of the trace."""
+    """Estimated tokens of the trace, had it been sent whole."""
 
 
 @dataclass
@@ -67,7 +67,7 @@ def view_of(case: Case, tokens: int) -> View:
     return View(
         text=text,
         tokens=utf8_length(text) // _BYTES_PER_TOKEN,
-        trace_tokens=sum(piece.size for piece in pieces) // _BYTES_PER_TOKEN,
+        trace_tokens=case.size // _BYTES_PER_TOKEN,
     )
 
 

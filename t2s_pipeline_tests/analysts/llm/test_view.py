@@ -79,11 +79,12 @@ def test_steps_of_which_nothing_is_shown_become_one_line() -> None:
 
 
 def test_a_text_that_was_shown_before_is_referred_to() -> None:
-    case = case_with(call("look", {}, LONG), call("look", {}, LONG))
+    page = "the same page of offers, " * 10
+    case = case_with(call("look", {}, page), call("look", {}, page))
 
     view = view_of(case, 50_000).text
 
-    assert view.count(LONG) == 1
+    assert view.count(page) == 1
     assert "[the same text as in step 1]" in view
 
 
