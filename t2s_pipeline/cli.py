@@ -287,7 +287,7 @@ def ui(
 
     settings = _settings(data, engine)
     errors = Console(stderr=True)
-    errors.print("Starting Dagster, about 15 seconds …")
+    errors.print("Starting Dagster; this takes some 20 seconds …")
 
     def ready(address: str) -> None:
         errors.print(

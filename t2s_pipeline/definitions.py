@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from t2s_pipeline.assets import checks
+from t2s_pipeline.assets import checks, intake_checks
 from t2s_pipeline.assets.analysis import lessons
 from t2s_pipeline.assets.consolidation import base_skill, merged_clusters, skill_directory
 from t2s_pipeline.assets.ingest import trace_inbox, traces
@@ -29,7 +29,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         assets=dg.with_source_code_references(
             [trace_inbox, traces, lessons, base_skill, merged_clusters, skill_directory]
         ),
-        asset_checks=dg.load_asset_checks_from_modules([checks]),
+        asset_checks=dg.load_asset_checks_from_modules([checks, intake_checks]),
         jobs=[analyse_batch, consolidate_skill],
         sensors=[inbox_sensor, lessons_landed],
         resources={"pipeline": PipelineResource(data=str(root), engine=settings.engine)},

@@ -52,8 +52,10 @@ class Intake:
 def intake_of_batches(store: Store, batches: Sequence[str]) -> dict[str, Intake]:
     """Each batch as it came in; batches that were never read are left out."""
     stages = queries.batch_stages(store).to_dicts()
-    read = {row["batch"]: row for row in stages if row["stage"] == "traces" and row["batch"] in set(batches)}
-    traces, refused = intake.traces_of_intake(store, list(read)), intake.refused_as_incomplete(store, list(read))
+    wanted = set(batches)
+    read = {row["batch"]: row for row in stages if row["stage"] == "traces" and row["batch"] in wanted}
+    traces = intake.traces_of_intake(store, list(read))
+    refused = intake.refused_as_incomplete(store, list(read))
     by_batch = {str(key[0]): part.to_dicts() for key, part in traces.group_by("batch", maintain_order=True)}
     cut = {str(key[0]): part.to_dicts() for key, part in refused.group_by("batch", maintain_order=True)}
     held = held_by_batch(store, list(read))

@@ -71,6 +71,12 @@ def test_every_result_has_a_check(definitions: dg.Definitions) -> None:
 
     assert {(key.asset_key.to_user_string(), key.name) for key in checks} == {
         ("traces", "parse_rate"),
+        ("traces", "known_outcomes"),
+        ("traces", "schema_drift"),
+        ("traces", "duplicates"),
+        ("traces", "truncated_traces"),
+        ("traces", "empty_traces"),
+        ("traces", "held_traces"),
         ("lessons", "grounded_evidence"),
         ("merged_clusters", "every_lesson_accounted_for"),
         ("skill_directory", "spec_valid"),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -93,21 +92,31 @@ def analyse_batches(
     ]
     reports: dict[str, AnalysisReport] = {}
     if settings.engine == "statistical" and settings.workers > 1 and len(groups) > 1:
-        # Mining is pure Python: a process per core. The store takes writes of many processes.
-        spawned = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(settings.workers, len(groups)), spawned) as pool:
-            waiting = [pool.submit(_analyse_group, store, settings, group) for group in groups]
-            for done in as_completed(waiting):
-                reports |= done.result()
-                progress(sum(report.traces for report in done.result().values()))
-    else:
-        for group in groups:
-            reports |= _analyse_group(store, settings, group, progress)
+        reports |= _analysed_by_many(settings, groups, progress)
+    for group in groups:
+        if not reports.keys() >= set(group):
+            reports |= analyse_group(store, settings, group, progress)
     store.load_staged()
     return {batch: reports[batch] for batch in batches}
 
 
-def _analyse_group(
+def _analysed_by_many(
+    settings: Settings, groups: Sequence[Sequence[str]], progress: Callable[[int], None]
+) -> dict[str, AnalysisReport]:
+    """Reports of the groups that worker processes have read: mining is pure Python, and the store takes the
+    writes of many processes."""
+    from t2s_pipeline.analysts.worker import reports_of_worker  # which imports this module
+
+    count = min(settings.workers, len(groups))
+    shares = [groups[number::count] for number in range(count)]
+    reports: dict[str, AnalysisReport] = {}
+    with ThreadPoolExecutor(count) as threads:
+        for part in threads.map(lambda share: reports_of_worker(settings, share, progress), shares):
+            reports |= part
+    return reports
+
+
+def analyse_group(
     store: Store,
     settings: Settings,
     group: Sequence[str],

@@ -1,25 +1,17 @@
 """What must hold of each result. The measuring is in `quality`; a check turns it into a verdict."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
-
 import dagster as dg
 
 from t2s_pipeline import quality
 from t2s_pipeline.assets.analysis import lessons
 from t2s_pipeline.assets.consolidation import merged_clusters, skill_directory
 from t2s_pipeline.assets.ingest import traces
-from t2s_pipeline.assets.metadata import table
 from t2s_pipeline.assets.partitions import skills, trace_batches
+from t2s_pipeline.assets.verdicts import listed, verdict_per_batch
 from t2s_pipeline.pipeline import Pipeline
 
 MIN_PARSE_RATE = 0.95
 """Below this share of readable traces a person should look at the quarantine."""
-
-_SHOWN = 20
-"""Findings listed with a verdict."""
-
-Measured = TypeVar("Measured")
 
 
 @dg.asset_check(asset=traces, partitions_def=trace_batches)
@@ -28,7 +20,9 @@ def parse_rate(
 ) -> dg.AssetCheckResult:
     """At least 95 % of what the files of the batch hold could be read. The rest is in quarantine."""
     rates = quality.parse_rates(pipeline.store, context.partition_keys)
-    return _verdicts(context, rates, _parse_rate_verdict)
+    return verdict_per_batch(
+        context, "parse_rate", {key: _parse_rate_verdict(rate) for key, rate in rates.items()}
+    )
 
 
 def _parse_rate_verdict(rate: quality.ParseRate) -> dg.AssetCheckResult:
@@ -46,14 +40,16 @@ def grounded_evidence(
 ) -> dg.AssetCheckResult:
     """Every quote of every lesson is found verbatim in the trace steps it names."""
     grounding = quality.grounding(pipeline.store, context.partition_keys)
-    return _verdicts(context, grounding, _grounding_verdict)
+    return verdict_per_batch(
+        context, "grounded_evidence", {key: _grounding_verdict(found) for key, found in grounding.items()}
+    )
 
 
 def _grounding_verdict(grounding: quality.Grounding) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=not grounding.missing,
         description=f"{grounding.quotes - len(grounding.missing)} of {grounding.quotes} quotes found",
-        metadata={"quotes": grounding.quotes, **_listed("missing", grounding.missing)},
+        metadata={"quotes": grounding.quotes, **listed("missing", grounding.missing)},
     )
 
 
@@ -66,7 +62,7 @@ def every_lesson_accounted_for(
     return dg.AssetCheckResult(
         passed=not accounting.lost,
         description=f"{accounting.in_clusters} of {accounting.lessons} lessons are in clusters",
-        metadata={"lessons": accounting.lessons, **_listed("lost", accounting.lost)},
+        metadata={"lessons": accounting.lessons, **listed("lost", accounting.lost)},
     )
 
 
@@ -79,7 +75,7 @@ def spec_valid(
     return dg.AssetCheckResult(
         passed=not problems,
         description=f"{len(problems)} problems" if problems else "valid",
-        metadata={**_listed("problems", problems)},
+        metadata={**listed("problems", problems)},
     )
 
 
@@ -92,50 +88,5 @@ def lineage_complete(
     return dg.AssetCheckResult(
         passed=not lineage.broken,
         description=f"{lineage.rules} rules, {len(lineage.broken)} that lead nowhere",
-        metadata={"rules": lineage.rules, **_listed("broken", lineage.broken)},
+        metadata={"rules": lineage.rules, **listed("broken", lineage.broken)},
     )
-
-
-def _verdicts(
-    context: dg.AssetCheckExecutionContext,
-    measured: Mapping[str, Measured],
-    verdict: Callable[[Measured], dg.AssetCheckResult],
-) -> dg.AssetCheckResult:
-    """The verdict on the partition of the run; in a run over several, one for each and one on all.
-
-    Dagster 1.13 attributes a returned result to a partition only when the run has exactly one.
-    """
-    results = {key: verdict(value) for key, value in measured.items()}
-    if context.has_partition_key and context.partition_key in results:
-        return results[context.partition_key]
-    spec = context.check_specs[0]
-    for key, result in results.items():
-        evaluation = dg.AssetCheckEvaluation(
-            asset_key=spec.asset_key,
-            check_name=spec.name,
-            partition=key,
-            passed=result.passed,
-            severity=result.severity,
-            description=result.description,
-            metadata=result.metadata,
-        )
-        # Accepted by Dagster 1.13, though its type hint does not say so.
-        context.op_execution_context.log_event(evaluation)  # type: ignore[arg-type]
-    failed = [f"{key}: {result.description}" for key, result in results.items() if not result.passed]
-    return dg.AssetCheckResult(
-        passed=not failed,
-        severity=max(
-            (result.severity for result in results.values() if not result.passed),
-            key=[dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR].index,
-            default=dg.AssetCheckSeverity.WARN,
-        ),
-        description=f"{len(results) - len(failed)} of {len(results)} batches pass",
-        metadata=_listed("failed", failed),
-    )
-
-
-def _listed(name: str, findings: Sequence[str]) -> dict[str, dg.TableMetadataValue]:
-    """The first findings as a table under that name; nothing when there are none."""
-    if not findings:
-        return {}
-    return {name: table([{"finding": finding} for finding in findings[:_SHOWN]])}

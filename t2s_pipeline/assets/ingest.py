@@ -48,4 +48,4 @@ def traces(context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipelin
             pipeline.progress("traces"),
         ),
     )
-    yield from landed(context, traces_metadata(reports))
+    yield from landed(context, traces_metadata(pipeline, reports))

@@ -2,14 +2,14 @@
 for its held traces. The measuring is in `intake`; a check turns it into a verdict.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import dagster as dg
 
-from t2s_pipeline.assets.checks import listed
 from t2s_pipeline.assets.ingest import traces
 from t2s_pipeline.assets.metadata import held_table
 from t2s_pipeline.assets.partitions import trace_batches
+from t2s_pipeline.assets.verdicts import listed, verdict_per_batch
 from t2s_pipeline.intake import Intake, intake_of_batches
 from t2s_pipeline.pipeline import Pipeline
 
@@ -82,4 +82,16 @@ def intake_checks(
     """Outcomes, drift, duplicates, and traces that lack something or are held."""
     measured = intake_of_batches(pipeline.store, context.partition_keys)
     for name, (_, verdict) in _CHECKS.items():
-        yield verdicts(context, name, {key: verdict(batch) for key, batch in measured.items()})
+        yield verdict_per_batch(context, name, {key: verdict(batch) for key, batch in measured.items()})
+
+
+def _counted(places: Sequence[str], what: str) -> dg.AssetCheckResult:
+    return _verdict(not places, f"{len(places)} {what}", found=len(places), **listed("where", places))
+
+
+def _verdict(
+    passed: bool, description: str, **metadata: float | dg.TableMetadataValue
+) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=passed, severity=dg.AssetCheckSeverity.WARN, description=description, metadata=metadata
+    )

@@ -11,6 +11,7 @@ import polars as pl
 
 from t2s_pipeline.analysts.analyse import AnalysisReport
 from t2s_pipeline.consolidation.consolidate import ConsolidationReport
+from t2s_pipeline.intake import HeldTrace, held_by_batch
 from t2s_pipeline.pipeline import Pipeline
 from t2s_pipeline.skills.publish import PublishReport
 from t2s_pipeline.store import queries
@@ -43,23 +44,34 @@ def inbox_metadata(batch: Batch) -> Metadata:
     }
 
 
-def traces_metadata(reports: Mapping[str, IngestReport]) -> dict[str, Metadata]:
-    """Per batch: what was read, what was set aside and why, and what the traces are."""
-    return {key: _batch_metadata(report) for key, report in reports.items()}
+def traces_metadata(pipeline: Pipeline, reports: Mapping[str, IngestReport]) -> dict[str, Metadata]:
+    """Per batch: what was read, what was set aside or is held and why, and what the traces are."""
+    held = held_by_batch(pipeline.store, list(reports))
+    return {key: _batch_metadata(report, held.get(key, ())) for key, report in reports.items()}
 
 
-def _batch_metadata(report: IngestReport) -> Metadata:
+def held_table(held: Sequence[HeldTrace]) -> dg.TableMetadataValue:
+    """The traces that wait for a person, with the reasons."""
+    return table(
+        [{"trace": one.trace_id, "where": one.where, "reasons": "; ".join(one.reasons)} for one in held]
+    )
+
+
+def _batch_metadata(report: IngestReport, held: Sequence[HeldTrace]) -> Metadata:
     metadata: Metadata = {
         "skill": dg.MetadataValue.text(report.skill),
         "traces": dg.MetadataValue.int(report.traces),
         "dagster/row_count": dg.MetadataValue.int(report.traces),
         "quarantined": dg.MetadataValue.int(report.quarantined),
         "duplicates": dg.MetadataValue.int(report.duplicates),
+        "held": dg.MetadataValue.int(len(held)),
         "formats": dg.MetadataValue.json(dict(report.formats)),
         "outcomes": dg.MetadataValue.json(dict(report.outcomes)),
     }
     if report.reasons:
         metadata["quarantine"] = table([{"where": uri, "reason": why} for uri, why in report.reasons])
+    if held:
+        metadata["held traces"] = held_table(held)
     return metadata
 
 
@@ -125,6 +137,7 @@ def clusters_metadata(pipeline: Pipeline, report: ConsolidationReport, contrasts
         "in SKILL.md": dg.MetadataValue.int(report.admitted),
         "in references": dg.MetadataValue.int(report.references),
         "candidates": dg.MetadataValue.int(report.candidates),
+        "not permitted": dg.MetadataValue.int(report.not_permitted),
         "conflicts": dg.MetadataValue.int(conflicts.height),
         "what they say": table(rows),
     }

@@ -89,7 +89,12 @@ def plan_requests(
     )
 
 
-@dg.sensor(job=analyse_batch, minimum_interval_seconds=10, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    job=analyse_batch,
+    minimum_interval_seconds=10,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="New files in the inbox become batches, and every unfinished batch gets a run.",
+)
 def inbox_sensor(
     context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]
 ) -> dg.SensorResult | dg.SkipReason:

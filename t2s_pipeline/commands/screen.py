@@ -92,6 +92,8 @@ def show_run(console: Console, summary: RunSummary, paths: DataPaths) -> None:
     if summary.skills:
         console.print()
         console.print(_skills_table(summary))
+        if summary.updated:
+            console.print(f"Updated: [green]{escape(', '.join(summary.updated))}[/green]")
         skill_file = f"{short_path(summary.skills[0].path)}/SKILL.md"
         say = plainly(console)
         say("\nNext:")
@@ -199,13 +201,10 @@ def plainly(console: Console) -> Callable[[str], None]:
 
 def _skills_table(summary: RunSummary) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("skill", "rules", "version", "where", ""):
+    for column in ("skill", "rules", "version", "where"):
         table.add_column(column, justify="right" if column == "rules" else "left", no_wrap=True)
     for skill in summary.skills:
-        state = "[green]updated[/green]" if skill.name in summary.updated else ""
-        table.add_row(
-            escape(skill.name), str(skill.rules), skill.version, escape(short_path(skill.path)), state
-        )
+        table.add_row(escape(skill.name), str(skill.rules), skill.version, escape(short_path(skill.path)))
     return table
 
 
@@ -225,7 +224,8 @@ def short_path(path: str) -> str:
 
 def _t2s(paths: DataPaths, command: str) -> str:
     """How a person calls a command from here; the UI has to be told of a data root that is not usual."""
-    program = "t2s" if shutil.which("t2s") else short_path(str(Path(sys.argv[0]).absolute()))
+    called = Path(sys.argv[0]).absolute()
+    program = short_path(str(called)) if called.name == "t2s" and not shutil.which("t2s") else "t2s"
     usual = DataPaths(Settings().data).root == paths.root
     root = "" if usual or command != "ui" else f" --data {short_path(str(paths.root))}"
     return f"{program} {command}{root}"

@@ -75,6 +75,7 @@ class ConsolidationReport(BaseModel):
     """Clusters and topics for which the engine had no usable answer."""
 
 
+@_collector_paused()
 def consolidate_skill(
     store: Store, settings: Settings, skill: str, merger: LessonMerger
 ) -> ConsolidationReport:
@@ -84,16 +85,15 @@ def consolidate_skill(
         StoreBusy, StoreError: as the store does; nothing is half written.
     """
     nodes = NodeFiles(DataPaths(settings.data).cache / "merges" / skill)
-    with _collector_paused():
-        lessons = {lesson.lesson_id: lesson for lesson in lessons_of_skill(store, skill)}
-        sources = source_of_traces(store, skill) if settings.min_sources > 1 else {}
-        needed = Needed(settings.min_tasks, settings.min_sources, sources)
-        gate = gate_of_skill(store, skill, settings.permitted)
-        result = _consolidate(lessons, skill, needed, merger, None, nodes, gate)
-        conflicts = frame(
-            "conflicts", ({"skill": skill, **conflict.model_dump()} for conflict in result.conflicts)
-        )
-        store.replace({"skill": skill}, {**clusters_frames(result.clusters), "conflicts": conflicts})
+    lessons = {lesson.lesson_id: lesson for lesson in lessons_of_skill(store, skill)}
+    sources = source_of_traces(store, skill) if settings.min_sources > 1 else {}
+    needed = Needed(settings.min_tasks, settings.min_sources, sources)
+    gate = gate_of_skill(store, skill, settings.permitted)
+    result = _consolidate(lessons, skill, needed, merger, None, nodes, gate)
+    conflicts = frame(
+        "conflicts", ({"skill": skill, **conflict.model_dump()} for conflict in result.conflicts)
+    )
+    store.replace({"skill": skill}, {**clusters_frames(result.clusters), "conflicts": conflicts})
     nodes.drop_unused()
     placed = Counter(cluster.placement for cluster in result.clusters)
     balance = balance_of(lessons.keys(), result)
@@ -115,6 +115,7 @@ def consolidate_skill(
     )
 
 
+@_collector_paused()
 def consolidate(
     lessons: Iterable[Lesson],
     *,
@@ -133,10 +134,9 @@ def consolidate(
     (default: wordllama) proposes what an engine that costs should compare; `nodes` keeps that engine's
     answers between calls. Neither of the two plays a part for the statistical engine.
     """
-    with _collector_paused():
-        by_id = {lesson.lesson_id: lesson for lesson in lessons}
-        needed = Needed(min_tasks, min_sources, source_of or {})
-        return _consolidate(by_id, skill, needed, merger, embedder, nodes or NodesInMemory(), gate)
+    by_id = {lesson.lesson_id: lesson for lesson in lessons}
+    needed = Needed(min_tasks, min_sources, source_of or {})
+    return _consolidate(by_id, skill, needed, merger, embedder, nodes or NodesInMemory(), gate)
 
 
 def _consolidate(
@@ -167,16 +167,19 @@ def _consolidate(
     id_of = {lesson_id: cluster.cluster_id for cluster in speaking for lesson_id in cluster.lesson_ids}
     told = [(id_of[one], id_of[other]) for one, other in opposed if one in id_of and other in id_of]
     resolution = resolve_conflicts(speaking, by_id, told)
-    # Deciding a conflict can add a condition to the words.
-    standing, barred_later = held_back(resolution.clusters, gate)
-    barred += barred_later
-    final = sorted((*standing, *barred, *silent), key=lambda cluster: cluster.cluster_id)
+    decided = {cluster.cluster_id: cluster for cluster in (*silent, *barred, *resolution.clusters)}
+    # A split has added a condition to the words of both sides.
+    split = [conflict for conflict in resolution.conflicts if conflict.decision == "split"]
+    sides = {cluster_id for conflict in split for cluster_id in (conflict.winner, conflict.loser)}
+    _, barred_later = held_back([decided[cluster_id] for cluster_id in sorted(sides)], gate)
+    decided |= {cluster.cluster_id: cluster for cluster in barred_later}
+    final = [decided[cluster_id] for cluster_id in sorted(decided)]
     return Consolidation(
         skill=skill,
         clusters=tuple(final),
         conflicts=resolution.conflicts,
         refused=refused,
-        not_permitted=tuple(sorted(cluster.cluster_id for cluster in barred)),
+        not_permitted=tuple(sorted(cluster.cluster_id for cluster in (*barred, *barred_later))),
         root=_root(final, resolution.conflicts),
         effort=effort + spent + spent_again,
     )

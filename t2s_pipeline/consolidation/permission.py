@@ -45,8 +45,11 @@ def gate_of_skill(store: Store, skill: str, config: PermittedConfig) -> Gate:
 def refusals(clusters: Sequence[Cluster], ran: Ran, config: PermittedConfig) -> dict[str, str]:
     """Why clusters may not be said, by id. Most name nothing that could be run: then nothing is read."""
     texts = {cluster.cluster_id: _text_of(cluster) for cluster in clusters}
+    own_name = {tool: _own_name(tool) for tool in {cluster.signature.tool for cluster in clusters}}
     found = {
-        cluster.cluster_id: allowed_in_skill(texts[cluster.cluster_id], _tool_of(cluster), config)
+        cluster.cluster_id: allowed_in_skill(
+            texts[cluster.cluster_id], own_name[cluster.signature.tool], config
+        )
         for cluster in clusters
     }
     found = {cluster_id: problems for cluster_id, problems in found.items() if problems}
@@ -82,11 +85,10 @@ def _text_of(cluster: Cluster) -> str:
     return "\n".join((text.headline, text.detail, text.support_note, cluster.signature.tool))
 
 
-def _tool_of(cluster: Cluster) -> tuple[str, ...]:
-    """The tool the cluster is about, as something the agent used itself: `bash` may be named where it is
+def _own_name(tool: str) -> OwnCommands:
+    """The tool a cluster is about, as something the agent used itself: `bash` may be named where it is
     the name of a tool. Only a bare name, which is neither a host nor a command with arguments."""
-    tool = cluster.signature.tool
-    return (tool,) if _BARE_NAME.fullmatch(tool) else ()
+    return OwnCommands((tool,) if _BARE_NAME.fullmatch(tool) else ())
 
 
 def _reason(problems: Sequence[str]) -> str:

@@ -13,11 +13,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from t2s_pipeline.llm.calls import Message, Request
+from t2s_pipeline.llm.endpoint import TOO_LONG
 from t2s_pipeline.llm.schema import response_format, schema_in_words
 from t2s_pipeline.llm.settings import OPENAI_URL, LLMSettings, OutputMode
 
 _WEAKER: dict[OutputMode, OutputMode] = {"json_schema": "json_object", "json_object": "text"}
-_TOO_LONG = re.compile(r"context.{0,20}(length|size|window)|too (large|long|many tokens)", re.IGNORECASE)
 _FORMAT = re.compile(
     r"response_format|json_schema|json_object|json mode|schema|grammar|guided", re.IGNORECASE
 )
@@ -58,7 +58,7 @@ class Dialect(BaseModel):
         when it did); None when the refusal is about the question and not about how it was put.
         """
         named = parameter or refusal
-        if _TOO_LONG.search(refusal):
+        if TOO_LONG.search(refusal):
             return None
         if "max_tokens" in named and self.limit == "max_tokens":
             return self.model_copy(update={"limit": "max_completion_tokens"})

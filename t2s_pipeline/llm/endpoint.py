@@ -6,6 +6,7 @@ fields, and a reply that does not parse must be kept with its usage all the same
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -17,6 +18,8 @@ import orjson
 from t2s_pipeline.llm.calls import CallStatus
 from t2s_pipeline.llm.settings import LLMSettings
 
+TOO_LONG = re.compile(r"context.{0,20}(?:length|size|window)|too (?:large|long|many tokens)", re.IGNORECASE)
+"""A refusal of a question for its length, in the words of the servers there are."""
 _CONNECT_S = 10.0
 _WORDS_KEPT = 400
 """Characters of an endpoint's error message that go into a record."""
@@ -153,6 +156,8 @@ def setback_of(error: openai.APIStatusError) -> Setback:
         return Setback("rate_limited", reason, retry=True, retry_after_s=retry_after_s)
     if status in (408, 409) or (status >= 500 and status != 501):
         return Setback("server_error", reason, retry=True, outage=True)
+    if TOO_LONG.search(words):
+        reason += " (lower T2S_TRACE_TOKENS or T2S_MAX_OUTPUT_TOKENS)"
     return Setback("rejected", reason, refused_parameter=error.param)
 
 

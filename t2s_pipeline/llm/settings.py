@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 OutputMode = Literal["json_schema", "json_object", "text"]
 """How a structured reply is asked for: constrained by the endpoint, JSON without a schema, or prose."""
@@ -105,8 +105,16 @@ class LLMSettings(BaseSettings):
     max_turns: int = Field(default=6, ge=2, le=100)
     """Calls of one agentic analysis at most, its conclusion included."""
 
-    readings: tuple[Reading, ...] = ()
-    """Ask each analyst once for each of these ways to look at a trace, instead of once without."""
+    readings: Annotated[tuple[Reading, ...], NoDecode] = ()
+    """Ask each analyst once for each of these ways to look at a trace, instead of once without. In the
+    environment: names with commas between them."""
+
+    @field_validator("readings", mode="before")
+    @classmethod
+    def _split_at_commas(cls, value: object) -> object:
+        return (
+            [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+        )
 
     @field_validator("base_url")
     @classmethod

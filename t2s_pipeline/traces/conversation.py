@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from t2s_pipeline.traces.format import ATIF_VERSION, Json, unknown_keys
+from t2s_pipeline.traces.format import ATIF_VERSION, OPEN_CALL, Json, unknown_keys
 from t2s_pipeline.traces.record import Usage
 
 _MESSAGE_KEYS = frozenset(

@@ -38,7 +38,7 @@ REPORT = Path("build/bench_llm.json")
 MOST_CALLS_PER_TRACE = 1.2
 MOST_CPU_MS_PER_CALL = 5.0
 MOST_PEAK_MB = 1_536.0
-ORDINARY_TRACE_BYTES = 20_000
+ORDINARY_TRACE_BYTES = 12_000
 LARGE_TRACES = 2_000
 LARGE_TRACE_BYTES = 200_000
 
@@ -111,7 +111,7 @@ def measure_run(settings: LLMSettings, traces: int, delay_s: float) -> Measured:
     calls = _calls(settings) - before
     most_wall = 1.2 * calls * delay_s / settings.max_in_flight + 5.0
     limits = (most_wall, MOST_CPU_MS_PER_CALL)
-    return _measured("traces of 20 KB, merges included", traces, calls, wall, cpu, limits, report)
+    return _measured("traces of 12 KB, merges included", traces, calls, wall, cpu, limits, report)
 
 
 def measure_memory(settings: LLMSettings, traces: int) -> Measured:

@@ -61,6 +61,13 @@ def test_no_credit_left_is_not_a_rate_limit() -> None:
     assert not setback.retry
 
 
+def test_a_question_that_is_too_long_names_the_knobs() -> None:
+    setback = refused(400, body={"message": "This model's maximum context length is 4096 tokens"})
+
+    assert "T2S_TRACE_TOKENS" in setback.reason
+    assert not setback.fatal
+
+
 def test_a_reply_in_parts_and_with_cached_tokens_is_read() -> None:
     reply = read_reply(
         b'{"choices": [{"message": {"content": [{"type": "text", "text": "a"}, {"text": "b"}]},'

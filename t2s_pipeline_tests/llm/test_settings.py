@@ -40,6 +40,12 @@ def test_an_empty_variable_is_like_none(monkeypatch: pytest.MonkeyPatch) -> None
     assert not LLMSettings().configured
 
 
+def test_readings_are_named_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("T2S_READINGS", "conditional_rules, action_sequences")
+
+    assert LLMSettings().readings == ("conditional_rules", "action_sequences")
+
+
 def test_arguments_come_before_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", "http://elsewhere/v1")
 

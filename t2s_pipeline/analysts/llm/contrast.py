@@ -13,7 +13,7 @@ from t2s_pipeline.analysts.llm.case import Case
 from t2s_pipeline.analysts.llm.desk import Desk, Stated
 from t2s_pipeline.analysts.llm.draft import PairLessons
 from t2s_pipeline.analysts.llm.guards import with_kind
-from t2s_pipeline.analysts.llm.prompts import prompt
+from t2s_pipeline.analysts.llm.prompting import prompt
 from t2s_pipeline.analysts.llm.view import view_of
 from t2s_pipeline.llm.calls import Message
 from t2s_pipeline.traces.record import TraceRecord

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from t2s_pipeline.analysts.llm.case import Case
 from t2s_pipeline.analysts.llm.draft import LessonDraft
-from t2s_pipeline.analysts.llm.prompts import Prompt
+from t2s_pipeline.analysts.llm.prompting import Prompt
 from t2s_pipeline.llm.calls import Message
 from t2s_pipeline.llm.client import Check, LLMClient
 from t2s_pipeline.llm.settings import LLMSettings, Reading

@@ -16,7 +16,7 @@ from t2s_pipeline.analysts.lesson import Evidence, Lesson, LessonKind, RefusedLe
 from t2s_pipeline.analysts.llm import leaks
 from t2s_pipeline.analysts.llm.case import Case
 from t2s_pipeline.analysts.llm.draft import LessonDraft
-from t2s_pipeline.analysts.llm.prompts import example_lesson
+from t2s_pipeline.analysts.llm.prompting import example_lesson
 from t2s_pipeline.analysts.llm.quotes import Found, find_quote, says_something
 from t2s_pipeline.traces.record import string_leaves
 
@@ -171,12 +171,16 @@ def _check_harmless(text: str, case: Case) -> None:
     """Addresses and commands must be an agent's own, from a run that went well."""
     if _TO_THE_READER.search(text):
         raise _Refused("speaks to the reader's instructions instead of the task")
-    did = [leaf for call in case.run.calls for leaf in string_leaves(dict(call.arguments))]
-    went_well = case.record.outcome.status == "success"
     for pattern, what in ((_URL, "address"), (_ONE_SHELL_LINE, "command")):
         match = pattern.search(text)
-        if match and not (went_well and any(match[0] in leaf for leaf in did)):
+        if match and not _used_with_success(match[0], case):
             raise _Refused(f"the {what} `{match[0]}` is not one the agent used with success")
+
+
+def _used_with_success(text: str, case: Case) -> bool:
+    if case.record.outcome.status != "success":
+        return False
+    return any(text in leaf for call in case.run.calls for leaf in string_leaves(dict(call.arguments)))
 
 
 def _signature(draft: LessonDraft, case: Case, found: Found, analyst: str) -> Signature:

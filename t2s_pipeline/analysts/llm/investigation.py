@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from t2s_pipeline.analysts.llm.case import Case
 from t2s_pipeline.analysts.llm.desk import Desk, run_message
 from t2s_pipeline.analysts.llm.draft import LessonDraft, Turn
-from t2s_pipeline.analysts.llm.prompts import prompt
+from t2s_pipeline.analysts.llm.prompting import prompt
 from t2s_pipeline.analysts.llm.view import steps_in_full, view_of
 from t2s_pipeline.llm.calls import Message
 

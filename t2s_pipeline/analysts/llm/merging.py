@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 
 from t2s_pipeline.analysts.lesson import Lesson, RuleText
 from t2s_pipeline.analysts.llm.guards import problem_with_rule
-from t2s_pipeline.analysts.llm.prompts import Prompt, prompt
+from t2s_pipeline.analysts.llm.prompting import Prompt, prompt
 from t2s_pipeline.consolidation.cluster import LessonMerger, Support
 from t2s_pipeline.consolidation.merge import Judgement, Stated
 from t2s_pipeline.llm.calls import CallRow, Message

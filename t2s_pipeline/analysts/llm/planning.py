@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from t2s_pipeline.analysts.llm.assignment import Siblings, assignments, reason_to_skip
 from t2s_pipeline.analysts.llm.case import case_of
-from t2s_pipeline.analysts.llm.prompts import prompt
+from t2s_pipeline.analysts.llm.prompting import prompt
 from t2s_pipeline.analysts.llm.view import view_of
 from t2s_pipeline.llm.prices import Prices, prices_for
 from t2s_pipeline.llm.settings import DEFAULT_MODEL, LLMSettings

@@ -6,7 +6,7 @@ from t2s_pipeline.analysts.llm.case import Case
 from t2s_pipeline.analysts.llm.desk import Desk, Stated, run_message
 from t2s_pipeline.analysts.llm.draft import Lessons
 from t2s_pipeline.analysts.llm.guards import with_kind
-from t2s_pipeline.analysts.llm.prompts import prompt
+from t2s_pipeline.analysts.llm.prompting import prompt
 from t2s_pipeline.analysts.llm.view import view_of
 
 

@@ -72,7 +72,7 @@ _VARIABLE = re.compile(
     r"|\b\w+(?:_\w+)+\b"  # snake_case names
     r"|\b\w+\.\w+\b"  # dotted names
 )
-_FIRST_CLAUSE = re.compile(r"(?<=[^\s]{3}[\w'\")])[;!](?: |$)|(?<=\w{3})\. (?=[A-Z])")
+_FIRST_CLAUSE = re.compile(r"(?<=[^\s]{3}[\w'\")])[;!](?: |$)|(?<=[\w()]{3})\. (?=[A-Z])")
 _WORD = re.compile(r"\b[A-Z][A-Za-z]*[a-z]\w*\b")
 _GAPS = re.compile(rf"(?:{GAP}[\s,;:.\-=*()\[\]]*){{2,}}")
 

@@ -217,7 +217,7 @@ def _values(tool: str, fixed: Sequence[Facts]) -> Advice | None:
     if good and is_choice(bad) and sum(after[value] for value in good) * 2 > len(mine):
         text = f"pass {one_of(good)} as `{where}` instead of `{bad}`"
         return Advice(f"value {where} {bad}", text, shown, conditional=True)
-    if _INSTRUCTIVE.search(most_common(fact["shown"] for fact in fixed)):
+    if _INSTRUCTIVE.search(most_common(fact["raw"] for fact in fixed)):
         text = f"give `{where}` the way the message asks"
         return Advice(f"as asked {where}", text, _example(fixed, here), conditional=True)
     return Advice(f"other {where}", f"choose another `{where}`", detail, conditional=True)
@@ -252,7 +252,7 @@ def _unexplained(subject: str, facts: Sequence[Facts], fixed: Sequence[Facts], c
     messages = [fact["shown"] for fact in facts]
     if all(is_vague(text) for text in messages):
         return None
-    if fixed and _INSTRUCTIVE.search(messages[0]):
+    if fixed and _INSTRUCTIVE.search(facts[0]["raw"]):
         return f"When {subject} answers {cited}, do as the message says."
     if facts[0]["kind"] != "other" and len(facts) < MIN_UNEXPLAINED:
         return None

@@ -12,6 +12,10 @@ from t2s_pipeline.analysts.statistical.errors import GAP
 MIN_CONSTANT = 2
 CONSTANT_SHARE = 0.8
 """Share of the messages that must agree before a gap is taken to be part of the message."""
+_EMPTY_WORDS = frozenset(
+    "error errors code exit status failed failure fail exception true false none null the and with has was "
+    "message response returned result unknown internal server bad request".split()
+)
 _NOT_ACTIONS = {"the error message", "the user", "the instructions"}
 
 
@@ -79,6 +83,7 @@ def is_choice(value: str) -> bool:
 
 
 def is_vague(message: str) -> bool:
-    """True for a message that says nothing on its own, such as `failed` or `exit code …`."""
-    words = re.findall(r"[A-Za-z]{3,}", message.replace(GAP, " "))
-    return len(words) < 3 and not any(len(word) > 9 for word in words)
+    """True for a message that says nothing on its own, such as `failed` or `Error code: … - {'…': '…'}`."""
+    words = {word.lower() for word in re.findall(r"[A-Za-z]{3,}", message.replace(GAP, " "))}
+    telling = words - _EMPTY_WORDS
+    return len(telling) < 2 and not any(len(word) > 9 for word in telling)

@@ -10,7 +10,7 @@ from t2s_pipeline.analysts.llm.case import Case
 from t2s_pipeline.analysts.llm.draft import LessonDraft
 from t2s_pipeline.analysts.llm.guards import MOST_LESSONS, Judged, judge, problem_with_rule
 from t2s_pipeline.analysts.llm.leaks import OtherTasks
-from t2s_pipeline.analysts.llm.prompts import example_lesson
+from t2s_pipeline.analysts.llm.prompting import example_lesson
 from t2s_pipeline_tests.analysts.llm.records import REFUSED, booking_steps, case_with, record_of
 from t2s_pipeline_tests.builders import call, user
 

@@ -7,7 +7,7 @@ import pytest
 
 from t2s_pipeline.analysts.llm.draft import PairDraft, Turn
 from t2s_pipeline.analysts.llm.merging import Fate, JudgeReply, MergeReply
-from t2s_pipeline.analysts.llm.prompts import PROMPTS_VERSION, example_lesson, prompt, prompts_version
+from t2s_pipeline.analysts.llm.prompting import PROMPTS_VERSION, example_lesson, prompt, prompts_version
 from t2s_pipeline.llm.settings import Reading
 
 READINGS: tuple[Reading, ...] = get_args(Reading)
