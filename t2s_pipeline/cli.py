@@ -10,6 +10,7 @@ import os
 import sys
 from datetime import UTC, datetime
 from enum import StrEnum
+from getpass import getuser
 from pathlib import Path
 from typing import Annotated
 
@@ -46,6 +47,17 @@ Data = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Skill = Annotated[str, typer.Argument(help="The name of a skill, as `t2s status` lists them.")]
+Traces = Annotated[
+    list[str], typer.Argument(metavar="TRACE", help="Ids (their beginning is enough) or sources.")
+]
+
+
+def _whoever_calls() -> str:
+    """The name of this user; empty where the system has none."""
+    try:
+        return getuser()
+    except (OSError, KeyError):
+        return ""
 
 
 @app.command()
@@ -104,9 +116,10 @@ def plan(
 
 @app.command()
 def status(data: Data = None, as_json: AsJson = False) -> None:
-    """What there is of each skill, what is left to do, and what could not be read."""
+    """What there is of each skill, what is left to do, what could not be read, and what is held."""
     from t2s_pipeline.commands.screen import show_status
     from t2s_pipeline.commands.status import status as status_of
+    from t2s_pipeline.commands.trace_screen import show_held
     from t2s_pipeline.pipeline import pipeline_at
 
     found = status_of(pipeline_at(_settings(data)))
@@ -114,6 +127,7 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
         _print_json(found)
     else:
         show_status(Console(), found)
+        show_held(Console(), found.held)
 
 
 @app.command()
@@ -154,6 +168,33 @@ def impact(
         _print_json(found)
     else:
         show_impact(Console(), found, pipeline.paths.skills)
+
+
+@app.command("release-trace")
+def release_trace(
+    traces: Traces,
+    by: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Who says so; by default you.",
+            default_factory=_whoever_calls,
+            show_default=False,
+        ),
+    ],
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let held traces teach, after a person has looked at why they are held (`t2s status`)."""
+    from t2s_pipeline.commands.holding import release
+    from t2s_pipeline.commands.trace_screen import show_released
+    from t2s_pipeline.pipeline import pipeline_at
+
+    done = release(pipeline_at(_settings(data)), traces, by=by, now=datetime.now(tz=UTC))
+    if as_json:
+        _print_json(done)
+    else:
+        show_released(Console(), done)
 
 
 @app.command()

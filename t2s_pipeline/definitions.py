@@ -5,7 +5,8 @@
                                                           base_skill ────┘ (files, optional)
 
 `inbox_sensor` turns new files into batches and runs; `lessons_landed` consolidates the skills that new
-lessons belong to. `t2s run` executes the same two jobs on the same instance.
+lessons belong to, and `overdue_skills` those that are behind for another reason. `t2s run` executes the
+same two jobs on the same instance.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from t2s_pipeline.assets.consolidation import base_skill, merged_clusters, skill
 from t2s_pipeline.assets.ingest import trace_inbox, traces
 from t2s_pipeline.assets.jobs import analyse_batch, consolidate_skill
 from t2s_pipeline.assets.resources import PipelineResource
-from t2s_pipeline.assets.sensors import inbox_sensor, lessons_landed
+from t2s_pipeline.assets.sensors import inbox_sensor, lessons_landed, overdue_skills
 from t2s_pipeline.settings import DataPaths, Settings
 
 
@@ -31,7 +32,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         ),
         asset_checks=dg.load_asset_checks_from_modules([checks, intake_checks]),
         jobs=[analyse_batch, consolidate_skill],
-        sensors=[inbox_sensor, lessons_landed],
+        sensors=[inbox_sensor, lessons_landed, overdue_skills],
         resources={"pipeline": PipelineResource(data=str(root), engine=settings.engine)},
         # A step in a process of its own costs 3.4 s, in the run's process 0.17 s.
         executor=dg.in_process_executor,

@@ -56,12 +56,17 @@ def plan_inbox(pipeline: Pipeline, *, quiet_before: float | None = None) -> list
     written to and are left for the next call.
     """
     planned = plan_batches(pipeline.paths, pipeline.settings, quiet_before=quiet_before)
-    keys = {batch.key for batch in planned}
+    ask_again(pipeline, [batch.key for batch in planned], ["traces", "lessons"])
+    return planned
+
+
+def ask_again(pipeline: Pipeline, batches: Sequence[str], stages: Sequence[str]) -> None:
+    """Have the next run, asked for or not, do these stages of known batches again."""
     rows = queries.batch_stages(pipeline.store)
-    for key, of_batch in rows.filter(rows["batch"].is_in(list(keys))).group_by("batch"):
+    known = rows.filter(rows["batch"].is_in(list(batches)) & rows["stage"].is_in(list(stages)))
+    for key, of_batch in known.group_by("batch"):
         outdated = of_batch.with_columns(code_version=pl.lit(OUTDATED))
         pipeline.store.replace({"batch": str(key[0])}, {"batch_stages": outdated})
-    return planned
 
 
 def unfinished_batches(pipeline: Pipeline) -> list[Batch]:

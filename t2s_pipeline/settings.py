@@ -100,3 +100,4 @@ class DataPaths:
         self.database = self.root / "t2s.duckdb"
         self.lock = self.root / "t2s.lock"
         self.salt = self.root / "redaction.salt"
+        self.forgotten = self.root / "forgotten.jsonl"

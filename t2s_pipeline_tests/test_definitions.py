@@ -84,10 +84,10 @@ def test_every_result_has_a_check(definitions: dg.Definitions) -> None:
     }
 
 
-def test_both_sensors_run_without_being_switched_on(definitions: dg.Definitions) -> None:
+def test_the_sensors_run_without_being_switched_on(definitions: dg.Definitions) -> None:
     sensors = {sensor.name: sensor for sensor in definitions.sensors or ()}
 
-    assert set(sensors) == {"inbox_sensor", "lessons_landed"}
+    assert set(sensors) == {"inbox_sensor", "lessons_landed", "overdue_skills"}
     for sensor in sensors.values():
         assert isinstance(sensor, dg.SensorDefinition)
         assert sensor.default_status == dg.DefaultSensorStatus.RUNNING

@@ -12,6 +12,7 @@ import polars as pl
 
 from t2s_pipeline.analysts.llm.assignment import Siblings
 from t2s_pipeline.analysts.llm.fleet import FleetReport, analyse_traces
+from t2s_pipeline.analysts.llm.leaks import OtherTasks
 from t2s_pipeline.errors import EndpointError
 from t2s_pipeline.llm.calls import CallRow
 from t2s_pipeline.llm.settings import LLMSettings
@@ -21,7 +22,7 @@ from t2s_pipeline.store.store import Store
 from t2s_pipeline.traces.record import TraceRecord
 
 TASKS_IN_MEMORY = 64
-"""Tasks whose attempts are kept at hand for comparison."""
+"""Tasks kept at hand for comparison."""
 
 
 def endpoint_settings() -> LLMSettings:
@@ -48,8 +49,19 @@ def read_by_model(
 ) -> FleetReport:
     """Have the fleet read every trace of the batches that nothing holds back."""
     records = [record for record in queries.trace_records(store, batches) if record.trace_id not in held]
+    # Whether a constant belongs to one task only shows in other tasks, which may be in other batches.
+    elsewhere = [
+        record
+        for skill in sorted({record.skill for record in records})
+        for record in queries.records_of_many_tasks(store, skill, TASKS_IN_MEMORY)
+    ]
     return analyse_traces(
-        records, attempts_at_task(store, held), endpoint_settings(), reply_cache(settings), progress
+        records,
+        attempts_at_task(store, held),
+        endpoint_settings(),
+        reply_cache(settings),
+        progress,
+        elsewhere=OtherTasks(elsewhere),
     )
 
 
@@ -76,10 +88,12 @@ def reply_cache(settings: Settings) -> Path:
 def store_calls(store: Store, calls: Sequence[CallRow], what: str) -> None:
     """Note the calls that were made, once: calls are history and are never replaced by later ones.
 
-    `what` is the batch, or `skill:<name>` for merges. Replies that came from storage cost nothing and are no
-    calls.
+    `what` is the batch, or `skill:<name>` for merges.
     """
-    made = [row.model_dump() for row in calls if not row.from_cache]
+    # A reply from storage costs nothing now. It is noted only when the run that paid for it was killed
+    # before it could note it.
+    known = queries.calls_known(store, [row.call_id for row in calls if row.from_cache])
+    made = [row.model_dump() for row in calls if not row.from_cache or row.call_id not in known]
     if not made:
         return
     digest = hashlib.sha256(orjson.dumps([what, made], option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]

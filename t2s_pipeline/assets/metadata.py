@@ -72,6 +72,8 @@ def _batch_metadata(report: IngestReport, held: Sequence[HeldTrace]) -> Metadata
         metadata["quarantine"] = table([{"where": uri, "reason": why} for uri, why in report.reasons])
     if held:
         metadata["held traces"] = held_table(held)
+    if report.forgotten:
+        metadata["forgotten"] = dg.MetadataValue.int(report.forgotten)
     return metadata
 
 

@@ -1,15 +1,16 @@
 """What starts runs without a click. Each sensor gathers what is known and asks a plain function beside it.
 
-Both are level-triggered: they look at what the store and the disk say is left to do. So a missed event, a
+All are level-triggered: they look at what the store and the disk say is left to do. So a missed event, a
 skipped tick or a killed run delays work and never loses it.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TypedDict
 
 import dagster as dg
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from t2s_pipeline.assets import partitions
 from t2s_pipeline.assets.consolidation import base_skill
@@ -166,13 +167,60 @@ def lessons_landed(
     requests = consolidations_to_request(behind, waiting, event)
     if not requests:
         return dg.SkipReason("every skill is up to date or has a consolidation waiting to start")
+    return dg.SensorResult(run_requests=requests, **_announced(pipeline, [one.skill for one in behind]))
+
+
+def overdue(
+    behind: Sequence[SkillInputs], seen_before: Mapping[str, str], busy: Collection[str]
+) -> list[dg.RunRequest]:
+    """One consolidation for each skill that was behind in the same way a tick ago and that nobody works on.
+    The run key is what the skill is behind: a consolidation that fails is not asked for again and again.
+    """
+    return [
+        dg.RunRequest(run_key=f"{inputs.skill}={inputs.digest}", partition_key=inputs.skill)
+        for inputs in behind
+        if seen_before.get(inputs.skill) == inputs.digest and inputs.skill not in busy
+    ]
+
+
+@dg.sensor(
+    job=consolidate_skill,
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Skills that stay behind although no lessons land: an edited base skill, new code, a "
+    "consolidation that failed.",
+)
+def overdue_skills(
+    context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]
+) -> dg.SensorResult:
+    """What `lessons_landed` cannot see, because no event tells of it."""
+    behind = skills_behind(pipeline)
+    seen_before = _SEEN.validate_json(context.cursor) if context.cursor else {}
+    busy = {batch.skill for batch in batches_to_run_unasked(pipeline)} | skills_in_work(context.instance)
+    requests = overdue(behind, seen_before, busy)
     return dg.SensorResult(
         run_requests=requests,
-        dynamic_partitions_requests=[
-            partitions.skills.build_add_request([inputs.skill for inputs in behind])
-        ],
-        asset_events=base_events(pipeline, [inputs.skill for inputs in behind]),
+        skip_reason=None if requests else "no skill stays behind",
+        cursor=_SEEN.dump_json({inputs.skill: inputs.digest for inputs in behind}).decode(),
+        **_announced(pipeline, [str(request.partition_key) for request in requests]),
     )
+
+
+_SEEN = TypeAdapter(dict[str, str])
+"""Skills that were behind, with what they were behind."""
+
+
+class _Announced(TypedDict):
+    dynamic_partitions_requests: list[dg.AddDynamicPartitionsRequest]
+    asset_events: list[dg.AssetMaterialization]
+
+
+def _announced(pipeline: Pipeline, skills: Sequence[str]) -> _Announced:
+    """What Dagster has to know about skills before they are consolidated."""
+    return {
+        "dynamic_partitions_requests": [partitions.skills.build_add_request(skills)] if skills else [],
+        "asset_events": base_events(pipeline, skills),
+    }
 
 
 def base_events(pipeline: Pipeline, skills: Sequence[str]) -> list[dg.AssetMaterialization]:
@@ -192,9 +240,18 @@ def base_events(pipeline: Pipeline, skills: Sequence[str]) -> list[dg.AssetMater
 
 def skills_waiting(instance: dg.DagsterInstance) -> set[str]:
     """Skills with a consolidation that is queued and has not started."""
+    return _skills_of(run for run in _consolidations(instance) if run.status in WAITING)
+
+
+def skills_in_work(instance: dg.DagsterInstance) -> set[str]:
+    """Skills with a consolidation that is queued or under way."""
+    return _skills_of(_consolidations(instance))
+
+
+def _consolidations(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
     runs = [record.dagster_run for record in unfinished_runs(instance)]
-    return {
-        run.tags[partitions.PARTITION_TAG]
-        for run in runs
-        if run.job_name == consolidate_skill.name and run.status in WAITING
-    }
+    return [run for run in runs if run.job_name == consolidate_skill.name]
+
+
+def _skills_of(runs: Iterable[dg.DagsterRun]) -> set[str]:
+    return {run.tags[partitions.PARTITION_TAG] for run in runs if partitions.PARTITION_TAG in run.tags}

@@ -6,13 +6,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from t2s_pipeline.errors import TraceError
+from t2s_pipeline.commands.naming import trace_named
 from t2s_pipeline.pipeline import Pipeline
 from t2s_pipeline.skills.lineage import RuleAt, explain
 from t2s_pipeline.store import queries
-
-_LISTED = 5
-"""Traces named when it is not clear which one is meant."""
 
 
 class Quoted(BaseModel):
@@ -79,7 +76,7 @@ def impact(pipeline: Pipeline, name: str) -> Impact:
     Raises:
         TraceError: no trace, or more than one, answers to the name.
     """
-    trace = _trace(pipeline, name)
+    trace = trace_named(pipeline, name)
     quoted = queries.lessons_of_trace(pipeline.store, trace["trace_id"]).to_dicts()
     rows = queries.impact(pipeline.store, trace["trace_id"]).to_dicts()
     places = _places(pipeline, rows)
@@ -107,20 +104,6 @@ def impact(pipeline: Pipeline, name: str) -> Impact:
         ),
         waiting=_taught([row for row in quoted if row["cluster_id"] not in clusters]),
     )
-
-
-def _trace(pipeline: Pipeline, name: str) -> dict[str, Any]:
-    found = queries.traces_named(pipeline.store, name).to_dicts() if name else []
-    if found and (len(found) == 1 or found[0]["trace_id"] == name):
-        return found[0]
-    if not found:
-        raise TraceError(
-            f"There is no trace {name!r}. A trace is named by its id or its source as `t2s explain` shows "
-            "them, such as t-0123456789abcdef or chat.jsonl#L5."
-        )
-    listed = ", ".join(f"{row['trace_id']} ({row['uri']})" for row in found[:_LISTED])
-    more = f" and {len(found) - _LISTED:,} more" if len(found) > _LISTED else ""
-    raise TraceError(f"{len(found):,} traces answer to {name!r}: {listed}{more}.")
 
 
 def _places(pipeline: Pipeline, rows: list[dict[str, Any]]) -> dict[str, tuple[RuleAt, ...]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from t2s_pipeline.commands.holding import Held, held_traces
 from t2s_pipeline.outstanding import skills_behind, unfinished_batches
 from t2s_pipeline.pipeline import Pipeline
 from t2s_pipeline.store import queries
@@ -57,6 +58,8 @@ class Status(BaseModel):
     """The data root."""
     skills: list[SkillStatus]
     quarantine: list[Setback]
+    held: list[Held]
+    """Traces that wait for a person, who releases or forgets them."""
 
 
 def status(pipeline: Pipeline) -> Status:
@@ -66,6 +69,7 @@ def status(pipeline: Pipeline) -> Status:
         data=str(pipeline.paths.root),
         skills=skill_statuses(pipeline),
         quarantine=[Setback(skill=row["skill"], where=row["uri"], reason=row["reason"]) for row in rows],
+        held=held_traces(pipeline),
     )
 
 

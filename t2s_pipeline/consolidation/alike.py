@@ -9,49 +9,107 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from dataclasses import dataclass
+from itertools import combinations, product
 from typing import NamedTuple
 
 from t2s_pipeline.consolidation.wording import Wording, omissions, wording_of
 
 Scope = tuple[object, ...]
 """Fields that must be equal before words are compared."""
+Side = tuple[object, ...]
+"""Fields that set two statements with the same words against each other."""
 
 
 class Said(NamedTuple):
     """A trigger and an action in comparable form."""
 
     scope: Scope
+    side: Side
     when: Wording
     what: Wording
 
 
+@dataclass(frozen=True)
+class Alike:
+    """Statements compared, by position."""
+
+    groups: list[list[int]]
+    """Every position once. A group is of one side, and every pair in it is equal or near (complete link)."""
+    across: list[tuple[int, int]]
+    """Pairs of different sides that are equal or near. Statements with equal words stand as their first."""
+
+
 Words = tuple[str, ...]
-
-About = tuple[int, Words]
-"""Number of the scope, words of the action."""
-
-Members = dict[About, dict[Words, list[int]]]
-"""Positions by what they are about and the words of their trigger; those together say the same word for
-word, inflection and filler words aside."""
+Sides = dict[Side, list[int]]
+"""Positions by side of statements with equal words; inflection and filler words do not count."""
+Phrases = dict[tuple[int, Words], dict[Words, Sides]]
+"""By number of the scope and words of the action, then by words of the trigger."""
 
 
-def said_of(scope: Scope, trigger: str, what: Wording) -> Said:
+def said_of(scope: Scope, side: Side, trigger: str, what: Wording) -> Said:
     """What a signature says, with the fields that must be equal."""
     when = wording_of(trigger)
-    return Said((scope, when.bounds, what.bounds), when, what)
+    return Said((scope, when.bounds, what.bounds), side, when, what)
 
 
-def join_alike(said: Sequence[Said]) -> list[list[int]]:
-    """Groups of positions that say the same; in a group every pair is equal or near (complete link).
+def compare(said: Sequence[Said]) -> Alike:
+    """Which statements say the same, and which would but for their side.
 
     The closest pairs join first and ties go to the earlier position: give `said` in an order that is a
-    function of its content. Each group and the list are sorted.
+    function of its content. Groups are sorted.
     """
-    members = _members(said)
-    linked = _near(members, said)
-    # From here on a phrase is stood for by its first position.
-    of_first = {same[0]: same for by_trigger in members.values() for same in by_trigger.values()}
+    phrases = _phrases(said)
+    linked: dict[tuple[int, int], int] = {}
+    across: set[tuple[int, int]] = set()
+    for missing, ours, theirs in _near(phrases, said):
+        for (side, one), (other_side, other) in product(ours.items(), theirs.items()):
+            pair = (min(one[0], other[0]), max(one[0], other[0]))
+            if side == other_side:
+                linked[pair] = min(missing, linked.get(pair, missing))
+            else:
+                across.add(pair)
+    same_words = [sides for by_trigger in phrases.values() for sides in by_trigger.values()]
+    for sides in same_words:
+        across.update(combinations(sorted(positions[0] for positions in sides.values()), 2))
+    equal = {positions[0]: positions for sides in same_words for positions in sides.values()}
+    return Alike(groups=_joined(equal, linked), across=sorted(across))
+
+
+def _phrases(said: Sequence[Said]) -> Phrases:
+    number_of: dict[Scope, int] = {}
+    phrases: Phrases = defaultdict(dict)
+    for position, one in enumerate(said):
+        number = number_of.setdefault(one.scope, len(number_of))
+        sides = phrases[number, one.what.words].setdefault(one.when.words, {})
+        sides.setdefault(one.side, []).append(position)
+    return phrases
+
+
+def _near(phrases: Phrases, said: Sequence[Said]) -> Iterator[tuple[int, Sides, Sides]]:
+    """Near phrases with the number of words left out."""
+    for (number, action), by_trigger in phrases.items():
+        what = _first(by_trigger, said).what
+        for shorter_action in (action, *omissions(what)):
+            others = phrases.get((number, shorter_action))
+            if others is None or (others is by_trigger and len(others) == 1):
+                continue  # nobody to be near to: no need to try the triggers
+            for trigger, sides in by_trigger.items():
+                when = said[next(iter(sides.values()))[0]].when
+                for shorter in (trigger, *omissions(when)):
+                    other = others.get(shorter)
+                    if other is not None and other is not sides:
+                        missing = len(trigger) - len(shorter) + len(action) - len(shorter_action)
+                        yield missing, sides, other
+
+
+def _first(by_trigger: dict[Words, Sides], said: Sequence[Said]) -> Said:
+    sides = next(iter(by_trigger.values()))
+    return said[next(iter(sides.values()))[0]]
+
+
+def _joined(equal: dict[int, list[int]], linked: dict[tuple[int, int], int]) -> list[list[int]]:
+    """Complete link over phrases, each standing as its first position in `equal`; closest pairs first."""
     groups = {first: [first] for pair in linked for first in pair}
     for one, other in sorted(linked, key=lambda pair: (linked[pair], pair)):
         left, right = groups[one], groups[other]
@@ -59,51 +117,5 @@ def join_alike(said: Sequence[Said]) -> list[list[int]]:
             left.extend(right)
             groups.update(dict.fromkeys(right, left))
     distinct = {id(group): group for group in groups.values()}.values()
-    joined = [sorted(index for first in group for index in of_first[first]) for group in distinct]
-    return sorted([*joined, *(same for first, same in of_first.items() if first not in groups)])
-
-
-def alike_pairs(said: Sequence[Said]) -> list[tuple[int, int]]:
-    """Every pair of positions that are equal or near, sorted."""
-    members = _members(said)
-    of_first = {same[0]: same for by_trigger in members.values() for same in by_trigger.values()}
-    pairs = [pair for same in of_first.values() for pair in combinations(same, 2)]
-    for one, other in _near(members, said):
-        pairs.extend((min(a, b), max(a, b)) for a in of_first[one] for b in of_first[other])
-    return sorted(pairs)
-
-
-def _members(said: Sequence[Said]) -> Members:
-    number_of: dict[Scope, int] = {}
-    members: Members = defaultdict(lambda: defaultdict(list))
-    for index, one in enumerate(said):
-        number = number_of.setdefault(one.scope, len(number_of))
-        members[number, one.what.words][one.when.words].append(index)
-    return members
-
-
-def _near(members: Members, said: Sequence[Said]) -> dict[tuple[int, int], int]:
-    """Pairs of near phrases, by their first positions, with the number of words left out."""
-    near: dict[tuple[int, int], int] = {}
-    for (number, _), by_trigger in members.items():
-        what = said[next(iter(by_trigger.values()))[0]].what
-        for action in (what.words, *omissions(what)):
-            others = members.get((number, action))
-            if others is None or (others is by_trigger and len(others) == 1):
-                continue  # nobody to be near to: no need to try the triggers
-            for same in by_trigger.values():
-                when = said[same[0]].when
-                full = len(when.words) + len(what.words) - len(action)
-                for trigger in _versions(when):
-                    other = others.get(trigger)
-                    if other is not None and other is not same:
-                        pair = (min(same[0], other[0]), max(same[0], other[0]))
-                        missing = full - len(trigger)
-                        near[pair] = min(missing, near.get(pair, missing))
-    return near
-
-
-def _versions(wording: Wording) -> Iterator[Words]:
-    """The words as they are, and with a few left out."""
-    yield wording.words
-    yield from omissions(wording)
+    joined = [sorted(position for first in group for position in equal[first]) for group in distinct]
+    return sorted([*joined, *(same for first, same in equal.items() if first not in groups)])

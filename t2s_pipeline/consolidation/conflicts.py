@@ -15,9 +15,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from t2s_pipeline.analysts.lesson import Lesson
-from t2s_pipeline.consolidation.alike import alike_pairs
 from t2s_pipeline.consolidation.cluster import Cluster
-from t2s_pipeline.consolidation.findings import said_by, signature_key
 from t2s_pipeline.consolidation.wording import advice_of
 
 CIRCUMSTANCES = ("agent", "arguments")
@@ -55,19 +53,26 @@ class Resolution:
 def resolve_conflicts(
     clusters: Sequence[Cluster],
     lessons: Mapping[str, Lesson],
+    across: Iterable[tuple[str, str]],
     told: Iterable[tuple[str, str]] = (),
 ) -> Resolution:
     """Decide every contradiction among clusters that say something.
 
-    `told` are further pairs of cluster ids that the engine calls opposed. The strongest cluster decides
-    first, and a cluster that has lost defeats no other.
+    `across` are pairs of cluster ids that say the same but for their kind or direction, `told` pairs that
+    the engine calls opposed. The strongest cluster decides first, and a cluster that has lost defeats no
+    other.
     """
     standing = {cluster.cluster_id: cluster for cluster in clusters}
     rivals: dict[str, dict[str, Relation]] = defaultdict(dict)
-    engine = ((one, other, _OPPOSED) for one, other in told)
-    for one, other, relation in (*engine, *related_pairs(clusters, lessons)):
+    by_words = ((one, other, _relation(standing[one], standing[other])) for one, other in across)
+    by_engine = ((one, other, _OPPOSED) for one, other in told)
+    for one, other, relation in (*by_engine, *by_words):
         # Two candidates change no line of the skill; they are decided when one is promoted.
-        if one != other and {standing[one].placement, standing[other].placement} != {"candidate"}:
+        if (
+            relation
+            and one != other
+            and {standing[one].placement, standing[other].placement} != {"candidate"}
+        ):
             rivals[one].setdefault(other, relation)
             rivals[other].setdefault(one, relation)
     strength = {cluster_id: _evidence(standing[cluster_id], lessons) for cluster_id in rivals}
@@ -101,27 +106,6 @@ def resolve_conflicts(
         tuple(standing[cluster.cluster_id] for cluster in clusters),
         tuple(sorted(conflicts, key=lambda conflict: (conflict.winner, conflict.loser))),
     )
-
-
-def related_pairs(
-    clusters: Sequence[Cluster], lessons: Mapping[str, Lesson]
-) -> list[tuple[str, str, Relation]]:
-    """Pairs of cluster ids that are about the same thing and cannot both stand, with the relation."""
-    ordered = sorted(clusters, key=lambda cluster: cluster.cluster_id)
-    said = [
-        # Kind and direction are left out: clusters that differ in nothing else are what is looked for.
-        said_by(
-            signature_key(cluster.kind, cluster.signature),
-            (lessons[lesson_id] for lesson_id in cluster.lesson_ids),
-            directed=False,
-        )
-        for cluster in ordered
-    ]
-    related = (
-        (ordered[one].cluster_id, ordered[other].cluster_id, _relation(ordered[one], ordered[other]))
-        for one, other in alike_pairs(said)
-    )
-    return [(one, other, relation) for one, other, relation in related if relation is not None]
 
 
 def _relation(one: Cluster, other: Cluster) -> Relation | None:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from hashlib import sha256
 
 from pydantic import BaseModel, ConfigDict
 
 from t2s_pipeline.analysts.lesson import Lesson
 from t2s_pipeline.consolidation.admission import Needed
-from t2s_pipeline.consolidation.cluster import Cluster, LessonMerger
-from t2s_pipeline.consolidation.conflicts import Conflict, resolve_conflicts
+from t2s_pipeline.consolidation.cluster import LessonMerger
+from t2s_pipeline.consolidation.conflicts import resolve_conflicts
 from t2s_pipeline.consolidation.drafts import cluster_of, drafts_of, join_equal_advice
 from t2s_pipeline.consolidation.embed import Embedder, WordLlamaEmbedder
 from t2s_pipeline.consolidation.findings import Finding, findings_of, join_findings
 from t2s_pipeline.consolidation.merge import Effort, InductiveMerger
-from t2s_pipeline.consolidation.nodes import NodeFiles, Nodes, NodesInMemory, node_key
+from t2s_pipeline.consolidation.nodes import NodeFiles, Nodes, NodesInMemory
 from t2s_pipeline.consolidation.permission import Gate, gate_of_skill, held_back, open_gate
-from t2s_pipeline.consolidation.result import Balance, Consolidation, Refused, account, balance_of
+from t2s_pipeline.consolidation.result import Balance, Consolidation, Refused, account, balance_of, root_of
 from t2s_pipeline.consolidation.tree import judge_findings
 from t2s_pipeline.settings import DataPaths, Settings
 from t2s_pipeline.store.frames import clusters_frames, frame
@@ -93,7 +92,8 @@ def consolidate_skill(
     conflicts = frame(
         "conflicts", ({"skill": skill, **conflict.model_dump()} for conflict in result.conflicts)
     )
-    store.replace({"skill": skill}, {**clusters_frames(result.clusters), "conflicts": conflicts})
+    tables = clusters_frames(result.clusters)
+    store.replace({"skill": skill}, {**tables, "conflicts": conflicts})
     nodes.drop_unused()
     placed = Counter(cluster.placement for cluster in result.clusters)
     balance = balance_of(lessons.keys(), result)
@@ -108,7 +108,7 @@ def consolidate_skill(
         conflicts=len(result.conflicts),
         not_permitted=len(result.not_permitted),
         balance=balance,
-        root=result.root,
+        root=root_of(tables["clusters"].select("section", "body").iter_rows(), result.conflicts),
         asked=result.effort.asked,
         kept=result.effort.kept,
         fallbacks=result.effort.fallbacks,
@@ -154,7 +154,8 @@ def _consolidate(
         Refused(lesson_id=lesson_id, reason=reason)
         for lesson_id, reason in sorted((i, r) for i, r in reasons.items() if r is not None)
     )
-    findings = findings_of(by_id)
+    said = findings_of(by_id)
+    findings = said.found
     effort = Effort()
     opposed: list[tuple[str, str]] = []
     if isinstance(merger, InductiveMerger):
@@ -165,8 +166,11 @@ def _consolidate(
     # What may not be said defeats nothing that may.
     speaking, barred = held_back((cluster_of(skill, draft) for draft in drafts if not draft.silent), gate)
     id_of = {lesson_id: cluster.cluster_id for cluster in speaking for lesson_id in cluster.lesson_ids}
-    told = [(id_of[one], id_of[other]) for one, other in opposed if one in id_of and other in id_of]
-    resolution = resolve_conflicts(speaking, by_id, told)
+    across, told = (
+        [(id_of[one], id_of[other]) for one, other in pairs if one in id_of and other in id_of]
+        for pairs in (said.across, opposed)
+    )
+    resolution = resolve_conflicts(speaking, by_id, across, told)
     decided = {cluster.cluster_id: cluster for cluster in (*silent, *barred, *resolution.clusters)}
     # A split has added a condition to the words of both sides.
     split = [conflict for conflict in resolution.conflicts if conflict.decision == "split"]
@@ -180,8 +184,7 @@ def _consolidate(
         conflicts=resolution.conflicts,
         refused=refused,
         not_permitted=tuple(sorted(cluster.cluster_id for cluster in (*barred, *barred_later))),
-        root=_root(final, resolution.conflicts),
-        effort=effort + spent + spent_again,
+        effort=Effort.over((effort, spent, spent_again)),
     )
 
 
@@ -213,13 +216,3 @@ def _judged(
     kept = [finding for finding in findings if finding.key not in taken]
     opposed = [(free[one].lesson_ids[0], free[other].lesson_ids[0]) for one, other in judged.opposed]
     return sorted((*kept, *joined), key=lambda finding: finding.key), opposed, judged.effort
-
-
-def _root(clusters: Sequence[Cluster], conflicts: Sequence[Conflict]) -> str:
-    """Key of the skill's node, over its sections, over their clusters."""
-    sections: dict[str, list[str]] = {}
-    for cluster in clusters:
-        key = sha256(cluster.model_dump_json().encode()).hexdigest()
-        sections.setdefault(cluster.section, []).append(key)
-    keys = {section: node_key("section", children) for section, children in sections.items()}
-    return node_key("skill", [keys, [conflict.model_dump() for conflict in conflicts]])

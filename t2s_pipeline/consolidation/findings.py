@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
 
 from t2s_pipeline.analysts.lesson import Lesson, LessonKind, Signature
-from t2s_pipeline.consolidation.alike import Said, join_alike, said_of
+from t2s_pipeline.consolidation.alike import Said, compare, said_of
 from t2s_pipeline.consolidation.wording import advice_of
 
 SignatureKey = tuple[LessonKind, str, str, str, str, bool]
@@ -40,16 +41,31 @@ def signature_key(kind: LessonKind, said: Signature) -> SignatureKey:
     return (kind, said.pattern, said.tool, said.trigger, said.action, said.negated)
 
 
-def findings_of(lessons: Mapping[str, Lesson]) -> list[Finding]:
-    """The findings of lessons given by id, sorted by signature."""
+@dataclass(frozen=True)
+class Findings:
+    """What lessons say, each thing once."""
+
+    found: list[Finding]
+    """Sorted by signature."""
+    across: list[tuple[str, str]]
+    """Two findings that say nearly the same but for kind or direction; each by a lesson in it."""
+
+
+def findings_of(lessons: Mapping[str, Lesson]) -> Findings:
+    """The findings of lessons given by id."""
     exact: dict[SignatureKey, list[str]] = defaultdict(list)
+    made_by_code: set[SignatureKey] = set()
     for lesson_id in sorted(lessons):
         lesson = lessons[lesson_id]
-        exact[signature_key(lesson.kind, lesson.signature)].append(lesson_id)
+        key = signature_key(lesson.kind, lesson.signature)
+        exact[key].append(lesson_id)
+        if lesson.engine == "statistical":
+            made_by_code.add(key)
     keys = sorted(exact)
-    said = [said_by(key, [lessons[i] for i in exact[key]], directed=True) for key in keys]
-    findings = [_joined({keys[i]: exact[keys[i]] for i in group}, lessons) for group in join_alike(said)]
-    return sorted(findings, key=lambda finding: finding.key)
+    alike = compare([_said_by(key, key in made_by_code) for key in keys])
+    found = [_joined({keys[i]: exact[keys[i]] for i in group}, lessons) for group in alike.groups]
+    across = {(exact[keys[one]][0], exact[keys[other]][0]) for one, other in alike.across}
+    return Findings(sorted(found, key=lambda finding: finding.key), sorted(across))
 
 
 def join_findings(findings: Iterable[Finding], lessons: Mapping[str, Lesson]) -> Finding:
@@ -62,22 +78,18 @@ def join_findings(findings: Iterable[Finding], lessons: Mapping[str, Lesson]) ->
     return _joined(members, lessons)
 
 
-def said_by(key: SignatureKey, lessons: Iterable[Lesson], *, directed: bool) -> Said:
-    """A signature in comparable form; `directed` keeps apart kinds and doing from not doing.
+def _said_by(key: SignatureKey, coded: bool) -> Said:
+    """A signature in comparable form; kind and direction are its side.
 
     What code made is compared exactly and within its pattern. What a model worded is compared by its
     words, and its pattern is no more than a label.
     """
     kind, pattern, tool, trigger, action, negated = key
-    coded = "statistical" in {lesson.engine for lesson in lessons}
     what, follow = advice_of(action, negated)
-    scope = (
-        (kind, follow) if directed else None,
-        tool,
-        pattern if coded else None,
-        (trigger, what) if coded and pattern not in FREE_TRIGGERS else None,
-    )
-    return said_of(scope, trigger, what)
+    if not coded:
+        return said_of((tool,), (kind, follow), trigger, what)
+    exact = () if pattern in FREE_TRIGGERS else (trigger, what)
+    return said_of((tool, pattern, *exact), (kind, follow), trigger, what)
 
 
 def _joined(members: Mapping[SignatureKey, Sequence[str]], lessons: Mapping[str, Lesson]) -> Finding:

@@ -73,8 +73,15 @@ class Effort:
     fallbacks: int = 0
     """Nodes whose engine gave no usable answer, so that the deterministic one stands."""
 
-    def __add__(self, other: Effort) -> Effort:
-        return Effort(self.asked + other.asked, self.kept + other.kept, self.fallbacks + other.fallbacks)
+    @classmethod
+    def over(cls, efforts: Iterable[Effort]) -> Effort:
+        """All of them together."""
+        asked = kept = fallbacks = 0
+        for one in efforts:
+            asked += one.asked
+            kept += one.kept
+            fallbacks += one.fallbacks
+        return cls(asked, kept, fallbacks)
 
 
 @dataclass(frozen=True)
@@ -112,7 +119,7 @@ def words_for(
             return _asked_words(lessons, support, inductive)
 
         answers = in_threads(answer, groups, inductive.concurrency)
-    return [one.text for one in answers], sum((one.effort for one in answers), Effort())
+    return [one.text for one in answers], Effort.over(one.effort for one in answers)
 
 
 def typical_words(lessons: Sequence[Lesson]) -> RuleText:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,6 +14,7 @@ from t2s_pipeline.analysts.lesson import Lesson
 from t2s_pipeline.consolidation.cluster import Cluster, Placement
 from t2s_pipeline.consolidation.conflicts import Conflict
 from t2s_pipeline.consolidation.merge import Effort
+from t2s_pipeline.consolidation.nodes import node_key
 
 
 class Refused(BaseModel):
@@ -35,9 +38,21 @@ class Consolidation:
     not_permitted: tuple[str, ...]
     """Ids of clusters that have the support for a rule and stay candidates, because they name what no agent
     ran itself."""
-    root: str
-    """Key of the skill's node: equal when clusters and conflicts are equal."""
     effort: Effort
+
+    @cached_property
+    def root(self) -> str:
+        """Key of the skill's node: equal when clusters and conflicts are equal."""
+        return root_of(((one.section, one.model_dump_json()) for one in self.clusters), self.conflicts)
+
+
+def root_of(clusters: Iterable[tuple[str, str]], conflicts: Iterable[Conflict]) -> str:
+    """Key of a skill's node, over its sections, over their clusters: (section, JSON), in order of id."""
+    sections: dict[str, list[str]] = {}
+    for section, body in clusters:
+        sections.setdefault(section, []).append(sha256(body.encode()).hexdigest())
+    keys = {section: node_key("section", children) for section, children in sections.items()}
+    return node_key("skill", [keys, [conflict.model_dump() for conflict in conflicts]])
 
 
 class Balance(BaseModel):

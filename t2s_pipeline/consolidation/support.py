@@ -13,39 +13,45 @@ from t2s_pipeline.consolidation.cluster import Effect, Support
 
 def count_support(lessons: Sequence[Lesson]) -> Support:
     """How much stands behind `lessons`: distinct traces and tasks, outcomes, occurrences, effect."""
-    outcome_of = {lesson.trace_id: lesson.outcome for lesson in lessons}
+    outcome_of: dict[str, str] = {}
+    tasks: set[tuple[str, bool]] = set()
+    occurrences = 0
+    effects: list[object] = []
+    for lesson in lessons:
+        outcome_of[lesson.trace_id] = lesson.outcome
+        tasks.add(task_of(lesson))
+        occurrences += _occurrences(lesson.facts)
+        if "effect" in lesson.facts:
+            effects.append(lesson.facts["effect"])
     outcomes = list(outcome_of.values())
     return Support(
         traces=len(outcome_of),
-        tasks=len(tasks_of(lessons)),
+        tasks=len(tasks),
         success=outcomes.count("success"),
         failure=outcomes.count("failure"),
-        occurrences=sum([_occurrences(lesson.facts) for lesson in lessons]),
-        effect=agreed_effect(lessons),
+        occurrences=occurrences,
+        effect=agreed_effect(effects) if effects else None,
     )
 
 
-def tasks_of(lessons: Iterable[Lesson]) -> set[tuple[str, bool]]:
-    """Distinct tasks the lessons come from: (id, whether it is a task id).
+def task_of(lesson: Lesson) -> tuple[str, bool]:
+    """The task a lesson comes from: (id, whether it is a task id).
 
     Several attempts at one task are one task, so that repeating a task never looks like breadth. A trace
     without a task id (a coding session) is a job of its own and counts as one task.
     """
-    return {
-        (lesson.trace_id, False) if lesson.task_id is None else (lesson.task_id, True) for lesson in lessons
-    }
+    return (lesson.trace_id, False) if lesson.task_id is None else (lesson.task_id, True)
 
 
-def agreed_effect(lessons: Iterable[Lesson]) -> Effect | None:
-    """The effect the lessons carry in `facts["effect"]`; None without one or when they disagree."""
-    told = [lesson.facts for lesson in lessons if "effect" in lesson.facts]
-    effects = {effect for facts in told if (effect := _effect(facts)) is not None}
+def agreed_effect(told: Iterable[object]) -> Effect | None:
+    """The one effect among what lessons carry in `facts["effect"]`; None when they disagree."""
+    effects = {effect for body in told if (effect := _effect(body)) is not None}
     return effects.pop() if len(effects) == 1 else None
 
 
-def _effect(facts: Mapping[str, Any]) -> Effect | None:
+def _effect(body: object) -> Effect | None:
     try:
-        return Effect.model_validate(facts["effect"])
+        return Effect.model_validate(body)
     except ValidationError:
         return None
 

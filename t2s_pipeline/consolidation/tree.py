@@ -51,16 +51,14 @@ def judge_findings(
     alone = set(range(len(findings)))
     same: list[tuple[int, ...]] = []
     opposed: list[tuple[int, int]] = []
-    effort = Effort()
-    for topic, (judgement, spent) in zip(topics, answers, strict=True):
-        effort += spent
+    for topic, (judgement, _) in zip(topics, answers, strict=True):
         for group in judgement.same:
             for allowed in _allowed([topic[position] for position in group], findings):
                 same.append(tuple(allowed))
                 alone.difference_update(allowed)
         opposed.extend((topic[one], topic[other]) for one, other in judgement.opposed)
     same.extend((index,) for index in alone)
-    return Judged(tuple(sorted(same)), tuple(sorted(opposed)), effort)
+    return Judged(tuple(sorted(same)), tuple(sorted(opposed)), Effort.over(spent for _, spent in answers))
 
 
 def topics_of(findings: Sequence[Finding], embedder: Embedder, most: int) -> list[list[int]]:

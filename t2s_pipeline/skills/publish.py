@@ -15,6 +15,7 @@ from t2s_pipeline.skills.assembly import Sealed, seal
 from t2s_pipeline.skills.deepen import deepen_skill
 from t2s_pipeline.skills.disclosure import Secrets, lines_of, require_nothing_disclosed, secrets_of
 from t2s_pipeline.skills.document import Document
+from t2s_pipeline.skills.forgetting import forget_versions
 from t2s_pipeline.skills.lineage_file import Lineage
 from t2s_pipeline.skills.merge import State, merge_hand_edits
 from t2s_pipeline.skills.place import Place, lineage_of, timestamp
@@ -26,6 +27,7 @@ from t2s_pipeline.skills.tree import SKILL_FILE, SkillTree, content_hash, read_t
 from t2s_pipeline.skills.versions import Publication, VersionRecord, Versions
 from t2s_pipeline.skills.writer import Generated, create_skill
 from t2s_pipeline.store.store import Store
+from t2s_pipeline.traces.forgotten import tombstones
 
 _ATTEMPTS = 3
 """Times publishing starts again because somebody saved a file in the directory at that moment."""
@@ -56,6 +58,8 @@ class PublishReport(BaseModel):
     """Rules that a person deleted and that stay out."""
     proposals: tuple[str, ...] = ()
     """Deleted rules that have much more evidence now; not in the skill, for a person to decide on."""
+    forgotten: tuple[str, ...] = ()
+    """Versions that were deleted because they rest on a forgotten trace."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +90,13 @@ def publish_skill(
     with versions.lock():
         secrets = secrets_of(store, paths, settings)
         report = _put_in_place(paths, settings, learnt_from_store(store, skill), versions, secrets, now)
-        project_versions(store, Place(paths, versions))
-    return report
+        place = Place(paths, versions)
+        forgotten = [item for item in tombstones(paths).items if item.skill == skill]
+        gone = forget_versions(place, forgotten) if forgotten else ()
+        if gone:
+            store.erase_versions(skill, gone)
+        project_versions(store, place)
+    return report.model_copy(update={"forgotten": gone})
 
 
 def publish_learnt(paths: DataPaths, settings: Settings, learnt: Learnt, *, now: datetime) -> PublishReport:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -176,7 +176,31 @@ class Versions:
     def publish(self, publication: Publication) -> None:
         """Note that a version was put in place."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        whole = [*self.publications(), publication]
+        self._write_publications([*self.publications(), publication])
+
+    def delete(self, gone: Collection[str]) -> None:
+        """Delete versions for good, and every mention of them: as parents, and as published."""
+        if not gone:
+            return
+        kept = [entry for entry in self.publications() if entry.version not in gone]
+        self._write_publications(
+            [
+                entry.model_copy(update={"instead_of": None}) if entry.instead_of in gone else entry
+                for entry in kept
+            ]
+        )
+        for record in self.records():
+            if record.version in gone:
+                # A version without its record does not exist, whatever a killed program leaves of it.
+                self._record_path(record.version).unlink()
+            elif record.parent in gone:
+                body = record.model_copy(update={"parent": None}).model_dump_json()
+                _write_whole(self._record_path(record.version), body.encode())
+        for version in gone:
+            shutil.rmtree(self.directory(version), ignore_errors=True)
+            (self.folder / f"{version}.lessons").unlink(missing_ok=True)
+
+    def _write_publications(self, whole: Sequence[Publication]) -> None:
         body = b"".join(orjson.dumps(entry.model_dump()) + b"\n" for entry in whole)
         _write_whole(self.folder / "published.jsonl", body)
 

@@ -91,14 +91,27 @@ def trace_records(store: Store, batches: Sequence[str]) -> Iterator[TraceRecord]
 
 def records_of_task(store: Store, skill: str, task_id: str) -> list[TraceRecord]:
     """The records of all attempts at a task, ordered by trace."""
-    traces = store.query(
+    rows = store.query(
         "SELECT * FROM traces WHERE skill = ? AND task_id = ? ORDER BY trace_id", [skill, task_id]
     )
-    steps = steps_of_traces(store, traces["trace_id"].to_list())
-    bodies = {
-        str(key[0]): part["body"].to_list() for key, part in steps.group_by("trace_id", maintain_order=True)
-    }
-    return [_record(row, bodies.get(row["trace_id"], [])) for row in traces.iter_rows(named=True)]
+    return _records(store, rows)
+
+
+def records_of_many_tasks(store: Store, skill: str, tasks: int) -> list[TraceRecord]:
+    """One record each of that many tasks of a skill, always the same ones while no trace is added."""
+    rows = store.query(
+        "SELECT * FROM traces WHERE trace_id IN (SELECT min(trace_id) FROM traces WHERE skill = ?"
+        " GROUP BY coalesce(task_id, trace_id) ORDER BY hash(min(trace_id)) LIMIT ?) ORDER BY trace_id",
+        [skill, tasks],
+    )
+    return _records(store, rows)
+
+
+def _records(store: Store, rows: pl.DataFrame) -> list[TraceRecord]:
+    steps = steps_of_traces(store, rows["trace_id"].to_list())
+    grouped = steps.group_by("trace_id", maintain_order=True)
+    bodies = {str(key[0]): part["body"].to_list() for key, part in grouped}
+    return [_record(row, bodies.get(row["trace_id"], [])) for row in rows.iter_rows(named=True)]
 
 
 def actions_of_skill(store: Store, skill: str) -> pl.DataFrame:
@@ -165,6 +178,15 @@ def quarantine_rows(store: Store, batches: Sequence[str] | None = None) -> pl.Da
         " ORDER BY batch, uri, reason",
         {"batches": None if batches is None else list(batches)},
     )
+
+
+def calls_known(store: Store, call_ids: Sequence[str]) -> set[str]:
+    """Which of these model calls are noted already."""
+    rows = store.query(
+        "SELECT DISTINCT call_id FROM llm_calls WHERE call_id IN (SELECT unnest(?::VARCHAR[]))",
+        [list(call_ids)],
+    )
+    return set(rows["call_id"])
 
 
 def held_rows(store: Store, batches: Sequence[str] | None = None) -> pl.DataFrame:

@@ -69,3 +69,61 @@ def source_of_traces(store: Store, skill: str) -> dict[str, str]:
         "SELECT trace_id, split_part(uri, '#', 1) AS file FROM traces WHERE skill = ?", [skill]
     )
     return dict(rows.iter_rows())
+
+
+def traces_to_forget(store: Store, trace_ids: Sequence[str]) -> pl.DataFrame:
+    """One row per trace with what has to be known of it afterwards, ordered by skill and place: `session`
+    where no other trace of its file has it, the ids of the `lessons` that quote it, and `copies`, traces of
+    the same bytes under other ids.
+    """
+    return store.query(
+        """
+        WITH named AS (
+            SELECT trace_id, skill, batch, uri, split_part(uri, '#', 1) AS file, sha256,
+                   header ->> '$.session_id' AS session
+            FROM traces
+        ),
+        known AS (
+            SELECT *, count(*) OVER (PARTITION BY skill, file, session) AS sharing FROM named
+        ),
+        taught AS (
+            SELECT trace_id, list(DISTINCT lesson_id ORDER BY lesson_id) AS lessons
+            FROM evidence GROUP BY trace_id
+        )
+        SELECT trace_id, skill, batch, uri, file, if(sharing = 1, session, NULL) AS session,
+               coalesce(lessons, []) AS lessons,
+               (SELECT coalesce(list(other.trace_id || ' (skill ' || other.skill || ')'
+                                     ORDER BY other.skill, other.trace_id), [])
+                FROM named AS other
+                WHERE other.sha256 = known.sha256
+                  AND NOT list_contains($ids::VARCHAR[], other.trace_id)) AS copies
+        FROM known LEFT JOIN taught USING (trace_id)
+        WHERE list_contains($ids::VARCHAR[], trace_id)
+        ORDER BY skill, uri, trace_id
+        """,
+        {"ids": list(trace_ids)},
+    )
+
+
+def stage_counts(store: Store, batches: Sequence[str]) -> pl.DataFrame:
+    """Rows of `batch_stages` of some batches with traces and lessons as the store has them now."""
+    return store.query(
+        """
+        WITH waiting AS (
+            SELECT DISTINCT trace_id FROM held WHERE trace_id NOT IN (SELECT trace_id FROM releases)
+        ),
+        here AS (
+            SELECT batch, count(*) AS traces,
+                   count(*) FILTER (NOT infra_error AND trace_id NOT IN (FROM waiting)) AS teaching
+            FROM traces GROUP BY batch
+        ),
+        taught AS (SELECT batch, count(*) AS lessons FROM lessons GROUP BY batch)
+        SELECT * REPLACE (
+            coalesce(if(stage = 'traces', here.traces, teaching), 0)::INTEGER AS traces,
+            if(stage = 'traces', 0, coalesce(taught.lessons, 0))::INTEGER AS lessons
+        ) EXCLUDE (teaching)
+        FROM batch_stages LEFT JOIN here USING (batch) LEFT JOIN taught USING (batch)
+        WHERE batch IN (SELECT unnest(?::VARCHAR[])) AND stage IN ('traces', 'lessons')
+        """,
+        [list(batches)],
+    )

@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 
 from t2s_pipeline.errors import StoreBusy, StoreError
 from t2s_pipeline.settings import DataPaths
+from t2s_pipeline.store import erase
 from t2s_pipeline.store.load import SetReport, load_set, report_of_loaded
 from t2s_pipeline.store.stage import (
     Scope,
@@ -154,6 +155,51 @@ class Store:
                 bound = dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
                 frame: pl.DataFrame = connection.sql(sql, params=bound).pl()
                 return frame
+
+    def erase_traces(self, trace_ids: Sequence[str]) -> dict[str, int]:
+        """Remove traces, everything about them and every lesson that quotes them; rows removed by table.
+
+        What is staged is loaded first, so that it cannot bring them back. Their bytes stay in the file until
+        `write_anew`.
+
+        Raises:
+            StoreBusy, StoreError: as `query` does; nothing was removed.
+        """
+        with self._writing() as connection:
+            return erase.erase_traces(connection, trace_ids)
+
+    def erase_versions(self, skill: str, versions: Sequence[str]) -> None:
+        """Remove versions of a skill from the list of versions. Raises as `erase_traces` does."""
+        with self._writing() as connection:
+            erase.erase_versions(connection, skill, versions)
+
+    def write_anew(self) -> None:
+        """Write the database into a new file, without the bytes of what was removed.
+
+        Raises:
+            StoreBusy: another program has the database open.
+            StoreError: the database cannot be read, or the disk is full; the old file stays.
+        """
+        deadline = time.monotonic() + self._lock_timeout_s
+        with self._locked(deadline):
+            with self._connected(deadline) as connection:  # no other program has it open
+                connection.execute("CHECKPOINT")
+            try:
+                erase.write_anew(self._paths.database)
+            except duckdb.Error as error:
+                raise StoreError(
+                    f"{self._paths.database} could not be written anew: {error}. What was removed is gone "
+                    "from its tables; its bytes may still be in the file."
+                ) from error
+
+    @contextmanager
+    def _writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection for a short write, after everything staged has been loaded."""
+        deadline = time.monotonic() + self._lock_timeout_s
+        with self._locked(deadline):
+            self._load_all(deadline)
+            with self._connected(deadline) as connection:
+                yield connection
 
     def _is_settled(self) -> bool:
         """Whether the file can be read as it is: it exists and no killed writer left a log beside it."""

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from t2s_pipeline.settings import DataPaths, Settings
 from t2s_pipeline.store.frames import batch_stage_frame, frame, quarantine_frame, trace_frames
+from t2s_pipeline.traces.forgotten import tombstones
 from t2s_pipeline.traces.guard import TraceGuard, guard_of
 from t2s_pipeline.traces.inbox import Batch, FileSlice, refusal
 from t2s_pipeline.traces.outcome_files import OutcomeFiles
@@ -58,6 +59,8 @@ class IngestReport(BaseModel):
     """Older versions of sessions and conversations that this batch brought anew; they were removed."""
     held: int = 0
     """Traces that carry instructions for their reader and wait for a person; nothing learns from them."""
+    forgotten: int = 0
+    """Traces left out because a person had them forgotten."""
     reasons: list[tuple[str, str]] = []
     """(uri, reason) of the first quarantined records."""
     formats: dict[str, int] = {}
@@ -78,6 +81,7 @@ class BatchContent:
     quarantined: list[Quarantined] = field(default_factory=list)
     duplicates: int = 0
     held: int = 0
+    forgotten: int = 0
     formats: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
@@ -91,6 +95,7 @@ class BatchContent:
             quarantined=len(self.quarantined),
             replaced=replaced,
             held=self.held,
+            forgotten=self.forgotten,
             reasons=[(item.uri, item.reason) for item in self.quarantined[:REASONS]],
             formats=dict(self.formats),
             outcomes=dict(self.outcomes),
@@ -112,7 +117,8 @@ def ingest_batches(
     Repeating it changes nothing. `guard` (that of the data root unless another is given) sees every trace
     before anything else does. `progress` is called
     with the number of records done since its last call. Raises StoreBusy or StoreError when the store
-    cannot be written; what was read stays staged.
+    cannot be written; what was read stays staged. Raises TraceError when the list of forgotten traces cannot
+    be read.
     """
     if not batches:
         return {}
@@ -165,6 +171,7 @@ class OpenFiles:
         self._redact = redact
         self._open: dict[tuple[str, str], _Position] = {}
         self._outcomes = OutcomeFiles(paths.inbox, settings)
+        self.tombstones = tombstones(paths)
 
     def copies(self, part: FileSlice) -> int:
         """How many records of a slice need no reading: the same file is there under another name."""
@@ -250,6 +257,8 @@ def _records(
                 progress(PROGRESS_EVERY)
             if isinstance(item, Quarantined):
                 content.quarantined.append(item)
+            elif files.tombstones.bars(item):
+                content.forgotten += 1
             elif item.trace_id in content.trace_ids:
                 content.duplicates += 1
             else:

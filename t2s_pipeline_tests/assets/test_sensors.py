@@ -21,10 +21,12 @@ from t2s_pipeline.assets.sensors import (
     consolidations_to_request,
     inbox_sensor,
     lessons_landed,
+    overdue,
+    overdue_skills,
     plan_requests,
 )
 from t2s_pipeline.definitions import build_definitions
-from t2s_pipeline.outstanding import SkillInputs, skills_behind
+from t2s_pipeline.outstanding import SkillInputs, inputs_of, record_made, skills_behind
 from t2s_pipeline.pipeline import Pipeline
 from t2s_pipeline.traces.inbox import Batch, load_batch
 from t2s_pipeline.traces.ingest import ingest_batches
@@ -117,6 +119,15 @@ def test_every_skill_that_is_behind_gets_a_consolidation_unless_one_is_waiting()
     requests = consolidations_to_request(behind, {"b"}, "event")
 
     assert [(request.partition_key, request.run_key) for request in requests] == [("a", "a@event")]
+
+
+def test_a_skill_that_stays_behind_gets_one_consolidation_for_what_it_is_behind() -> None:
+    behind = [SkillInputs("a", "1"), SkillInputs("b", "2"), SkillInputs("c", "1"), SkillInputs("d", "1")]
+
+    requests = overdue(behind, {"a": "1", "b": "1", "c": "1"}, {"c"})
+
+    # b changed since, c is being worked on, d was up to date a tick ago.
+    assert [(request.partition_key, request.run_key) for request in requests] == [("a", "a=1")]
 
 
 @pytest.fixture
@@ -289,3 +300,30 @@ def test_lessons_that_land_while_a_consolidation_runs_get_another_one(
     daemon.tick()
 
     assert daemon.requested == ["booking", "booking"]
+
+
+def test_a_base_skill_that_a_person_edited_leads_to_a_consolidation(
+    pipeline: Pipeline, instance: dg.DagsterInstance
+) -> None:
+    settle(drop(pipeline, "booking", "a.jsonl", range(1)))
+    tick_inbox(pipeline, instance)
+    (key,) = instance.get_dynamic_partitions(TRACE_BATCHES)
+    analyse(pipeline, instance, key)
+    record_made(pipeline, "directory", inputs_of(pipeline, "booking"))
+    base = pipeline.paths.base / "booking" / "SKILL.md"
+    base.parent.mkdir(parents=True)
+    base.write_text("---\nname: booking\ndescription: x\n---\n", encoding="utf-8")
+
+    first = tick_overdue(pipeline, instance, None)
+    second = tick_overdue(pipeline, instance, first.cursor)
+
+    assert not first.run_requests
+    assert [request.partition_key for request in second.run_requests or ()] == ["booking"]
+    assert [event.asset_key.to_user_string() for event in second.asset_events] == ["base_skill"]
+
+
+def tick_overdue(pipeline: Pipeline, instance: dg.DagsterInstance, cursor: str | None) -> dg.SensorResult:
+    with dg.build_sensor_context(instance=instance, cursor=cursor) as context:
+        result = overdue_skills(context, pipeline=pipeline)
+    assert isinstance(result, dg.SensorResult)
+    return result

@@ -1,6 +1,7 @@
 """The laws of consolidation: a function of the set, local, and nothing lost."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -158,7 +159,7 @@ def test_a_balance_that_does_not_hold_says_which_lessons() -> None:
     result = result_of([kept])
 
     balance = account([lost, kept], result)
-    doubled = account([kept], Consolidation(**{**vars(result), "clusters": result.clusters * 2}))
+    doubled = account([kept], replace(result, clusters=result.clusters * 2))
 
     assert (balance.holds, balance.lost) == (False, (lost.lesson_id,))
     assert (doubled.holds, doubled.twice) == (False, (kept.lesson_id,))

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from itertools import combinations
 from random import Random
 
 from hypothesis import given
@@ -12,7 +13,7 @@ LONG = "payment amount does not add up for this reservation"
 
 
 def groups(*lessons: Lesson) -> list[set[str]]:
-    return [set(finding.lesson_ids) for finding in findings_of(by_id(*lessons))]
+    return [set(finding.lesson_ids) for finding in findings_of(by_id(*lessons)).found]
 
 
 def test_lessons_with_equal_signatures_are_one_finding() -> None:
@@ -24,7 +25,7 @@ def test_lessons_with_equal_signatures_are_one_finding() -> None:
 def test_two_templates_of_one_message_are_one_finding_named_after_the_commoner() -> None:
     lessons = [lesson(1, trigger=LONG), lesson(2, trigger=LONG), lesson(3)]
 
-    (finding,) = findings_of(by_id(*lessons))
+    (finding,) = findings_of(by_id(*lessons)).found
 
     assert len(finding.lesson_ids) == 3
     assert finding.signature.trigger == LONG
@@ -48,6 +49,20 @@ def test_each_structured_field_keeps_findings_apart() -> None:
     ]
 
     assert all(len(groups(base, other())) == 2 for other in changed)
+
+
+def test_findings_that_differ_in_direction_or_kind_only_are_told_apart_and_named() -> None:
+    base = lesson(1, pattern="habit", action="ask the user")
+    against = lesson(2, pattern="habit", action="ask the user", negated=True)
+    other_kind = lesson(3, pattern="habit", action="ask the user", kind="preserve")
+    elsewhere = lesson(4, pattern="habit", action="ask the user", kind="preserve", tool="cancel")
+
+    findings = findings_of(by_id(base, against, other_kind, elsewhere))
+
+    named = {frozenset(pair) for pair in findings.across}
+    ids = [one.lesson_id for one in (base, against, other_kind)]
+    assert named == {frozenset(pair) for pair in combinations(ids, 2)}
+    assert len(findings.found) == 4
 
 
 def test_a_chain_of_small_differences_does_not_join_its_ends() -> None:
@@ -82,6 +97,6 @@ def test_findings_do_not_depend_on_order(lessons: list[Lesson], random: Random) 
 def test_every_lesson_is_in_exactly_one_finding(lessons: list[Lesson]) -> None:
     known = by_id(*lessons)
 
-    placed = [lesson_id for finding in findings_of(known) for lesson_id in finding.lesson_ids]
+    placed = [lesson_id for finding in findings_of(known).found for lesson_id in finding.lesson_ids]
 
     assert sorted(placed) == sorted(known)

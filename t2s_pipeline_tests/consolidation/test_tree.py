@@ -17,7 +17,7 @@ WORDS = ("total", "fare", "seat", "refund", "schema", "column", "cell", "sheet",
 
 
 def finding(trigger: str, **fields: Any) -> Finding:
-    (one,) = findings_of(by_id(worded(trigger=trigger, **fields)))
+    (one,) = findings_of(by_id(worded(trigger=trigger, **fields))).found
     return one
 
 

@@ -1,4 +1,7 @@
-"""The README's table of formats, computed from the sample files: what each importer recovers."""
+"""The README's table of formats, computed from the sample files: what each importer recovers.
+
+`python -m t2s_pipeline_tests.traces.formats_table` writes it into the README, between its two markers.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from t2s_pipeline.settings import Settings
 from t2s_pipeline.traces.report import FileReport, inspect_file, list_formats
 from t2s_pipeline_tests.traces.format_samples import SAMPLES
 
+README = Path(__file__).parents[2] / "README.md"
+BEGIN, END = "<!-- formats -->", "<!-- /formats -->"
 COLUMNS = ("steps", "tool calls", "outcome", "reward", "tokens", "cost", "sub-agents")
 
 
@@ -30,6 +35,19 @@ def formats_table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def table_in(text: str) -> str:
+    """The table that stands in a README. Raises ValueError when it has not both markers, each once."""
+    if (text.count(BEGIN), text.count(END)) != (1, 1):
+        raise ValueError(f"the README needs one line {BEGIN} and one line {END}")
+    return text.partition(BEGIN + "\n")[2].partition(END)[0]
+
+
+def with_table(text: str, table: str) -> str:
+    """A README with this table between its markers."""
+    before, _, rest = text.partition(table_in(text) + END)
+    return f"{before}{table}{END}{rest}"
+
+
 def _recovered(report: FileReport) -> tuple[bool, ...]:
     return (
         report.steps > 0,
@@ -40,3 +58,7 @@ def _recovered(report: FileReport) -> tuple[bool, ...]:
         report.cost_usd is not None,
         report.subagents > 0,
     )
+
+
+if __name__ == "__main__":
+    README.write_text(with_table(README.read_text(encoding="utf-8"), formats_table()), encoding="utf-8")

@@ -14,7 +14,7 @@ from t2s_pipeline.traces.format import DRIFT
 from t2s_pipeline.traces.formats import all_formats
 from t2s_pipeline.traces.report import inspect_file, list_formats
 from t2s_pipeline_tests.traces.format_samples import SAMPLES
-from t2s_pipeline_tests.traces.formats_table import formats_table
+from t2s_pipeline_tests.traces.formats_table import README, formats_table, table_in
 from t2s_pipeline_tests.traces.samples import chat, read, write_lines
 
 
@@ -87,3 +87,8 @@ def test_a_file_report_of_something_else_gives_the_reason(tmp_path: Path) -> Non
     assert "not a known trace format" in report.reasons[0][1]
     with pytest.raises(FileNotFoundError):
         inspect_file(tmp_path / "absent", Settings())
+
+
+def test_the_table_in_the_readme_is_what_the_importers_recover_from_the_samples() -> None:
+    """`python -m t2s_pipeline_tests.traces.formats_table` brings it up to date."""
+    assert table_in(README.read_text(encoding="utf-8")) == formats_table()

@@ -29,6 +29,7 @@ from t2s_pipeline.traces.record import TraceRecord
 
 _WORKERS_PER_PLACE = 2
 """Traces under way for each call in flight: those that wait for the endpoint hold no place."""
+_SUCCESSES_AT_HAND = 64
 _BYTES_PER_TOKEN = 4
 
 
@@ -70,18 +71,6 @@ class FleetReport(BaseModel):
     """Prompt tokens of all calls, as counted by the endpoint, replies from the cache included."""
 
 
-@dataclass
-class _Work:
-    """What the fleet has come to so far."""
-
-    lessons: list[Lesson] = field(default_factory=list)
-    refused: list[RefusedLesson] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-    skipped: list[Skipped] = field(default_factory=list)
-    analysed: list[str] = field(default_factory=list)
-    bytes_in_traces: int = 0
-
-
 def analyse_traces(
     records: Sequence[TraceRecord],
     siblings: Siblings,
@@ -99,92 +88,93 @@ def analyse_traces(
     `elsewhere` answers whether a constant occurs in other tasks of the skill; by default some of `records`
     are looked through. The report is a function of the traces and the replies, not of the order they came.
     """
-    return asyncio.run(
-        _analyse(
-            records,
-            siblings,
-            settings,
-            cache_dir,
-            progress,
-            elsewhere or OtherTasks(records),
-            clock or SystemClock(),
-            rng or random.Random(),
-        )
-    )
+    client = LLMClient(settings, cache_dir, clock=clock or SystemClock(), rng=rng or random.Random())
+    fleet = _Fleet(client, siblings, elsewhere or OtherTasks(records), progress)
+    # The result stays out of the task: asyncio puts the text of a task's result together when it ends.
+    asyncio.run(fleet.read(records))
+    return _report(fleet, client.rows)
 
 
-async def _analyse(
-    records: Sequence[TraceRecord],
-    siblings: Siblings,
-    settings: LLMSettings,
-    cache_dir: Path,
-    progress: Callable[[int], None],
-    elsewhere: Elsewhere,
-    clock: Clock,
-    rng: random.Random,
-) -> FleetReport:
-    work = _Work()
-    client = LLMClient(settings, cache_dir, clock=clock, rng=rng)
-    try:
-        async with client:
-            waiting = iter(records)
-            workers = min(len(records), _WORKERS_PER_PLACE * settings.max_in_flight)
-            async with asyncio.TaskGroup() as group:
+@dataclass
+class _Fleet:
+    """The analysts at work, and what they have come to so far."""
+
+    client: LLMClient
+    siblings: Siblings
+    elsewhere: Elsewhere
+    progress: Callable[[int], None]
+
+    lessons: list[Lesson] = field(default_factory=list)
+    refused: list[RefusedLesson] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    analysed: list[str] = field(default_factory=list)
+    bytes_in_traces: int = 0
+    successes: dict[str, Case] = field(default_factory=dict)
+    """Cases that failures were compared with last: the same success is the nearest of several."""
+
+    async def read(self, records: Sequence[TraceRecord]) -> None:
+        """Read all records, as many at a time as there are places."""
+        waiting = iter(records)
+        workers = min(len(records), _WORKERS_PER_PLACE * self.client.settings.max_in_flight)
+        try:
+            async with self.client, asyncio.TaskGroup() as group:
                 for _ in range(workers):
-                    group.create_task(_worker(waiting, siblings, client, work, progress, elsewhere))
-    except CallFailed as error:  # nobody answered before the first question
-        work.failures.extend(
-            Failure(trace_id=record.trace_id, analyst="", status=error.status, reason=str(error))
-            for record in records
-        )
-    return _report(work, client.rows)
+                    group.create_task(self._work(waiting))
+        except CallFailed as error:  # nobody answered before the first question
+            for record in records:
+                self._failed(record, "", error)
 
+    async def _work(self, waiting: Iterator[TraceRecord]) -> None:
+        for record in waiting:
+            reason = reason_to_skip(record)
+            if reason is None:
+                await self._read(case_of(record))
+            else:
+                self.skipped.append(Skipped(trace_id=record.trace_id, reason=reason))
+            self.progress(1)
 
-async def _worker(
-    waiting: Iterator[TraceRecord],
-    siblings: Siblings,
-    client: LLMClient,
-    work: _Work,
-    progress: Callable[[int], None],
-    elsewhere: Elsewhere,
-) -> None:
-    for record in waiting:
-        reason = reason_to_skip(record)
-        if reason is not None:
-            work.skipped.append(Skipped(trace_id=record.trace_id, reason=reason))
-        else:
-            case = case_of(record)
-            work.bytes_in_traces += case.size
-            failed = False
-            for assignment in assignments(case, siblings, client.settings):
-                failed |= not await _carried_out(assignment, case, client, work, elsewhere)
-            if not failed:
-                work.analysed.append(record.trace_id)
-        progress(1)
+    async def _read(self, case: Case) -> None:
+        """Everything that is assigned for one trace."""
+        self.bytes_in_traces += case.size
+        read = [
+            await self._carry_out(assignment, case)
+            for assignment in assignments(case, self.siblings, self.client.settings)
+        ]
+        if all(read):
+            self.analysed.append(case.record.trace_id)
 
+    async def _carry_out(self, assignment: Assignment, case: Case) -> bool:
+        """Whether the analyst came to an end."""
+        analyst = assignment.analyst
+        sibling = self._success(assignment.sibling) if assignment.sibling is not None else None
+        desk = Desk(self.client, self.client.settings, assignment.reading)
+        try:
+            stated = await analyst.analyse(case, sibling, desk)
+        except (CallFailed, BudgetExceeded) as error:
+            self._failed(case.record, analyst.name, error)
+            return False
+        judged = judge(stated.drafts, stated.shown, stated.taught_by, analyst.name, self.elsewhere)
+        self.lessons.extend(judged.lessons)
+        self.refused.extend(judged.refused)
+        return True
 
-async def _carried_out(
-    assignment: Assignment, case: Case, client: LLMClient, work: _Work, elsewhere: Elsewhere
-) -> bool:
-    """Whether the analyst came to an end; what it found is in `work` either way."""
-    analyst = assignment.analyst
-    sibling = case_of(assignment.sibling) if assignment.sibling is not None else None
-    desk = Desk(client, client.settings, assignment.reading)
-    try:
-        stated = await analyst.analyse(case, sibling, desk)
-    except (CallFailed, BudgetExceeded) as error:
+    def _failed(self, record: TraceRecord, analyst: str, error: CallFailed | BudgetExceeded) -> None:
         status: CallStatus = error.status if isinstance(error, CallFailed) else "budget"
-        work.failures.append(
-            Failure(trace_id=case.record.trace_id, analyst=analyst.name, status=status, reason=str(error))
+        self.failures.append(
+            Failure(trace_id=record.trace_id, analyst=analyst, status=status, reason=str(error))
         )
-        return False
-    judged = judge(stated.drafts, stated.shown, stated.taught_by, analyst.name, elsewhere)
-    work.lessons.extend(judged.lessons)
-    work.refused.extend(judged.refused)
-    return True
+
+    def _success(self, record: TraceRecord) -> Case:
+        """The case of a record that others are compared with."""
+        case = self.successes.pop(record.trace_id, None) or case_of(record)
+        self.successes[record.trace_id] = case
+        if len(self.successes) > _SUCCESSES_AT_HAND:
+            del self.successes[next(iter(self.successes))]
+        return case
 
 
-def _report(work: _Work, rows: Sequence[CallRow]) -> FleetReport:
+def _report(work: _Fleet, rows: Sequence[CallRow]) -> FleetReport:
     lessons = {lesson.lesson_id: lesson for lesson in work.lessons}
     calls = sorted(rows, key=lambda row: (row.trace_id or "", row.purpose, row.call_id))
     return FleetReport(

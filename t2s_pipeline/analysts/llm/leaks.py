@@ -32,6 +32,8 @@ _DATE = r"\b\d{4}-\d{2}-\d{2}\b"
 _IDENTIFIER = r"\b(?=[\w\-]*\d)(?=[\w\-]*[A-Za-z])[A-Za-z0-9][\w\-]{4,}\b"
 _AMOUNT = r"(?<![\w.])\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\w)|(?<![\w.])\d+\.\d+(?!\w)|(?<![\w.])\d{3,}(?![\w])"
 _CONSTANT = re.compile("|".join((_MAIL, _PATH, _FILE, _DATE, _IDENTIFIER, _AMOUNT)))
+_HAS_ANY = re.compile(r"[\d@/\\]|\.\w")
+"""What every constant has in it, looked for first: most sentences have none."""
 _TERM = re.compile(
     r"(?:u?int|float|utf|sha|md|base|iso|cp|ascii|latin|python|py|http|sqlite|mysql|oauth|es|x|arm|win|ipv|top|step)"
     r"[-_]?\d+(?:[-_]\d+)?",
@@ -74,6 +76,8 @@ def names_task(text: str, case: Case) -> bool:
 
 def constants_of(text: str) -> list[str]:
     """What looks like a constant: file names, paths, ids, dates, amounts of three digits or more."""
+    if not _HAS_ANY.search(text):
+        return []
     found = dict.fromkeys(match[0].rstrip(".") for match in _CONSTANT.finditer(text))
     return [constant for constant in found if not _TERM.fullmatch(constant)]
 
