@@ -198,6 +198,34 @@ def release_trace(
 
 
 @app.command()
+def forget(
+    traces: Traces,
+    data: Data = None,
+    engine: Annotated[EngineName | None, typer.Option(help="Which engine words the rules that stay.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove traces for good, with all that rests on them; their files do not bring them back."""
+    from t2s_pipeline.assets.execution import executor
+    from t2s_pipeline.commands.forgetting import forget as forget_traces
+    from t2s_pipeline.commands.screen import ScreenDisplay
+    from t2s_pipeline.commands.trace_screen import show_receipt
+    from t2s_pipeline.pipeline import pipeline_at
+
+    pipeline = pipeline_at(_settings(data, engine))
+    errors, now = _terminal(), datetime.now(tz=UTC)
+    with executor(pipeline.paths, now=now) as maker:
+        showing = ScreenDisplay(errors).consolidating
+        receipt = forget_traces(pipeline, traces, maker, now=now, showing=showing)
+    if as_json:
+        _print_json(receipt)
+    else:
+        show_receipt(Console(), receipt)
+    for failure in receipt.failures:
+        errors.print(f"Not finished: {failure}", style="red", markup=False, highlight=False)
+    raise typer.Exit(1 if receipt.failures else 0)
+
+
+@app.command()
 def log(skill: Skill, data: Data = None, as_json: AsJson = False) -> None:
     """The versions of a skill, newest first, and which one is in place."""
     from t2s_pipeline.commands.history import log as log_of

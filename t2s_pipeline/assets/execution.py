@@ -10,7 +10,13 @@ from uuid import uuid4
 import dagster as dg
 
 from t2s_pipeline.assets.instance import instance_at
-from t2s_pipeline.assets.liveness import IN_PROCESS_TAG, alive, settle_dead_runs
+from t2s_pipeline.assets.liveness import (
+    IN_PROCESS_TAG,
+    UNDER_WAY,
+    alive,
+    settle_dead_runs,
+    unfinished_runs,
+)
 from t2s_pipeline.assets.partitions import SKILLS, TRACE_BATCHES, contiguous_ranges, range_tags
 from t2s_pipeline.assets.sensors import base_events, inbox_event
 from t2s_pipeline.definitions import build_definitions
@@ -45,6 +51,14 @@ class Executor:
                     again = (self._analyse(pipeline, [key]) for key in sorted(left))
                     failures += [failure for failure in again if failure is not None]
         return failures
+
+    def runs_under_way(self) -> list[str]:
+        """Ids of the runs that are working now, in whichever process."""
+        return [
+            record.dagster_run.run_id
+            for record in unfinished_runs(self._instance)
+            if record.dagster_run.status in UNDER_WAY
+        ]
 
     def consolidate(self, pipeline: Pipeline, skill: str) -> str | None:
         """Merge the lessons of a skill and publish its directory."""

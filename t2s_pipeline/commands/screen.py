@@ -18,11 +18,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from t2s_pipeline.commands.inspecting import Formats, Inspection
+from t2s_pipeline.commands.plain import plainly, short_path
 from t2s_pipeline.commands.running import RunSummary
 from t2s_pipeline.commands.status import Status
 from t2s_pipeline.pipeline import Advance, Pipeline
 from t2s_pipeline.settings import DataPaths, Settings
-from t2s_pipeline.skills.lineage import Explanation
 
 if TYPE_CHECKING:
     from t2s_pipeline.commands.planning import RunPlan
@@ -128,41 +128,6 @@ def show_status(console: Console, status: Status) -> None:
             console.print("  … all of them: t2s status --json")
 
 
-def show_explanation(console: Console, explanation: Explanation, path: Path) -> None:
-    """The line, what stands behind it, and the steps to look at."""
-    say = plainly(console)
-    if explanation.line is not None:
-        say(f"{path}:{explanation.line}")
-        say(f"  {explanation.text.strip()}\n")
-    say(explanation.note)
-    if explanation.rule_id and explanation.support:
-        support = explanation.support
-        say(f"\nrule {explanation.rule_id} of version {explanation.version or 'unknown'}")
-        say(
-            f"support: {support.traces} traces of {support.tasks} tasks, {support.success} succeeded and "
-            f"{support.failure} failed; seen {support.occurrences} times"
-        )
-        if support.success_when_followed is not None and support.success_when_not is not None:
-            say(
-                f"success when followed {support.success_when_followed:.0%}, otherwise "
-                f"{support.success_when_not:.0%} (same tasks)"
-            )
-        if explanation.generated:
-            say(f"as the pipeline would write it: {explanation.generated.strip()}")
-    elif explanation.rules:
-        for rule in explanation.rules:
-            say(f"  {rule.path}:{rule.line}  {rule.text.strip()[:100]}")
-    if explanation.evidence:
-        say(f"\nevidence ({len(explanation.evidence)} of {explanation.evidence_total} quotes):")
-        for quote in explanation.evidence:
-            steps = f"steps {quote.first_step}-{quote.last_step}"
-            if quote.first_step == quote.last_step:
-                steps = f"step {quote.first_step}"
-            say(f"  {quote.source_uri}, {steps} ({quote.trace_id})")
-            for line in quote.quote.splitlines():
-                say(f"    > {line}")
-
-
 def show_inspection(console: Console, inspection: Inspection) -> None:
     """What a file holds and what is wrong with it."""
     say = plainly(console)
@@ -194,11 +159,6 @@ def show_formats(console: Console, formats: Formats) -> None:
     console.print(table)
 
 
-def plainly(console: Console) -> Callable[[str], None]:
-    """Prints text that is not ours as it is: no markup, no highlighting, no wrapping."""
-    return lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
 def _skills_table(summary: RunSummary) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in ("skill", "rules", "version", "where"):
@@ -214,12 +174,6 @@ def _empty_inbox(paths: DataPaths) -> str:
         f"folder per skill to be learnt, and run this again. `{_t2s(paths, 'formats')}` lists what can be "
         "read."
     )
-
-
-def short_path(path: str) -> str:
-    """The path as a person would type it here."""
-    here = Path.cwd()
-    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
 
 
 def _t2s(paths: DataPaths, command: str) -> str:

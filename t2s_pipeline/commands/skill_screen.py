@@ -1,4 +1,4 @@
-"""What a person sees of the commands about one skill: its versions, what changed, what rests on a trace."""
+"""What a person sees of the commands about one skill: its lines, its versions, what rests on a trace."""
 
 from __future__ import annotations
 
@@ -6,21 +6,60 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from t2s_pipeline.commands.exporting import Checked, Exported
-from t2s_pipeline.commands.history import RolledBack, SkillLog
-from t2s_pipeline.commands.impact import Impact, Taught
-from t2s_pipeline.commands.screen import plainly, short_path
-from t2s_pipeline.skills.history import RuleChange, SkillDiff
+from t2s_pipeline.commands.plain import plainly, short_path
+
+if TYPE_CHECKING:  # what is shown is made elsewhere: showing an explanation must not wait for a database
+    from t2s_pipeline.commands.exporting import Checked, Exported
+    from t2s_pipeline.commands.history import RolledBack, SkillLog
+    from t2s_pipeline.commands.impact import Impact, Taught
+    from t2s_pipeline.skills.history import RuleChange, SkillDiff
+    from t2s_pipeline.skills.lineage import Explanation
 
 _MADE_BY = {"generated": "pipeline", "merged": "pipeline + hand edits", "hand": "hand"}
 
 _DIFF_STYLES = (("+++", "bold"), ("---", "bold"), ("@@", "cyan"), ("+", "green"), ("-", "red"))
 """First match counts."""
+
+
+def show_explanation(console: Console, explanation: Explanation, path: Path) -> None:
+    """The line, what stands behind it, and the steps to look at."""
+    say = plainly(console)
+    if explanation.line is not None:
+        say(f"{path}:{explanation.line}")
+        say(f"  {explanation.text.strip()}\n")
+    say(explanation.note)
+    if explanation.rule_id and explanation.support:
+        support = explanation.support
+        say(f"\nrule {explanation.rule_id} of version {explanation.version or 'unknown'}")
+        say(
+            f"support: {support.traces} traces of {support.tasks} tasks, {support.success} succeeded and "
+            f"{support.failure} failed; seen {support.occurrences} times"
+        )
+        if support.success_when_followed is not None and support.success_when_not is not None:
+            say(
+                f"success when followed {support.success_when_followed:.0%}, otherwise "
+                f"{support.success_when_not:.0%} (same tasks)"
+            )
+        if explanation.generated:
+            say(f"as the pipeline would write it: {explanation.generated.strip()}")
+    elif explanation.rules:
+        for rule in explanation.rules:
+            say(f"  {rule.path}:{rule.line}  {rule.text.strip()[:100]}")
+    if explanation.evidence:
+        say(f"\nevidence ({len(explanation.evidence)} of {explanation.evidence_total} quotes):")
+        for quote in explanation.evidence:
+            steps = f"steps {quote.first_step}-{quote.last_step}"
+            if quote.first_step == quote.last_step:
+                steps = f"step {quote.first_step}"
+            say(f"  {quote.source_uri}, {steps} ({quote.trace_id})")
+            for line in quote.quote.splitlines():
+                say(f"    > {line}")
 
 
 def show_log(console: Console, log: SkillLog) -> None:

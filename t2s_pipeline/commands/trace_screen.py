@@ -6,11 +6,15 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from t2s_pipeline.commands.forgetting import Receipt, SkillChange
 from t2s_pipeline.commands.holding import Held, Released
 from t2s_pipeline.commands.screen import plainly
 
 _HELD = 10
 """Held traces listed by `t2s status`."""
+
+_RULE_LENGTH = 120
+"""Characters of a rule that a receipt shows."""
 
 
 def show_held(console: Console, held: Sequence[Held]) -> None:
@@ -37,3 +41,43 @@ def show_released(console: Console, released: Released) -> None:
         say(f"{trace_id} is not held.")
     if released.batches:
         say("`t2s run` learns from what was released.")
+
+
+def show_receipt(console: Console, receipt: Receipt) -> None:
+    """What went, what became of the rules, and what this command cannot reach."""
+    say = plainly(console)
+    for trace in receipt.traces:
+        say(f"{trace.trace_id} is forgotten (skill {trace.skill}, {trace.file})")
+        for copy in trace.copies:
+            say(f"  the same bytes are also {copy}; forget that too if they must go")
+    counts = [f"{count:,} {table.replace('_', ' ')}" for table, count in receipt.rows.items()]
+    say(f"Removed: {', '.join([*counts, f'{receipt.replies:,} stored model replies'])}.")
+    for change in receipt.skills:
+        _show_change(console, change)
+    say("\nLeft as it is:")
+    for place in receipt.left:
+        say(f"  {place}")
+
+
+def _show_change(console: Console, change: SkillChange) -> None:
+    say = plainly(console)
+    was = "still" if change.before == change.after else f"{change.before or 'nothing'} →"
+    say(f"\n{change.skill}: {was} {change.after}")
+    if change.versions:
+        say(f"  deleted versions: {', '.join(change.versions)}")
+    gone = [rule for rule in change.rules if rule.after is None]
+    other = [rule for rule in change.rules if rule.after is not None]
+    for title, rules in (("disappeared", gone), ("changed", other)):
+        if rules:
+            say(f"  rules that {title} ({len(rules)}):")
+        for rule in rules:
+            for sign, text in (("-", rule.before), ("+", rule.after)):
+                if text is not None:
+                    say(f"    {sign} {_shortened(text)}")
+
+
+def _shortened(text: str) -> str:
+    """A rule with its end, which holds the counts."""
+    text = text.strip().removeprefix("- ")
+    half = _RULE_LENGTH // 2
+    return text if len(text) <= _RULE_LENGTH else f"{text[:half]} … {text[-half:]}"

@@ -71,7 +71,8 @@ def compare(said: Sequence[Said]) -> Alike:
                 across.add(pair)
     same_words = [sides for by_trigger in phrases.values() for sides in by_trigger.values()]
     for sides in same_words:
-        across.update(combinations(sorted(positions[0] for positions in sides.values()), 2))
+        if len(sides) > 1:
+            across.update(combinations(sorted(positions[0] for positions in sides.values()), 2))
     equal = {positions[0]: positions for sides in same_words for positions in sides.values()}
     return Alike(groups=_joined(equal, linked), across=sorted(across))
 

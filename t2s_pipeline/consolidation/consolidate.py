@@ -23,7 +23,7 @@ from t2s_pipeline.consolidation.result import Balance, Consolidation, Refused, a
 from t2s_pipeline.consolidation.tree import judge_findings
 from t2s_pipeline.settings import DataPaths, Settings
 from t2s_pipeline.store.frames import clusters_frames, frame
-from t2s_pipeline.store.queries import lessons_of_skill
+from t2s_pipeline.store.queries import lessons_by_id
 from t2s_pipeline.store.safety import source_of_traces
 from t2s_pipeline.store.store import Store
 
@@ -84,7 +84,7 @@ def consolidate_skill(
         StoreBusy, StoreError: as the store does; nothing is half written.
     """
     nodes = NodeFiles(DataPaths(settings.data).cache / "merges" / skill)
-    lessons = {lesson.lesson_id: lesson for lesson in lessons_of_skill(store, skill)}
+    lessons = lessons_by_id(store, skill)
     sources = source_of_traces(store, skill) if settings.min_sources > 1 else {}
     needed = Needed(settings.min_tasks, settings.min_sources, sources)
     gate = gate_of_skill(store, skill, settings.permitted)

@@ -10,7 +10,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from pathlib import PurePosixPath
 from typing import Literal
+from urllib.parse import unquote, urlsplit
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -265,3 +267,23 @@ def plain_text(markdown: str) -> str:
             elif child.type in ("softbreak", "hardbreak"):
                 parts.append(" ")
     return " ".join("".join(parts).split())
+
+
+def resolve_link(path: str, target: str) -> str | None:
+    """The file a relative link in `path` points to; None for links to elsewhere or within the page.
+
+    A link that climbs out of the directory resolves to a path that starts with `..`.
+    """
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        return None
+    if parts.scheme or parts.netloc or not parts.path:
+        return None
+    steps: list[str] = [] if parts.path.startswith("/") else list(PurePosixPath(path).parent.parts)
+    for step in unquote(parts.path).split("/"):
+        if step == ".." and steps and steps[-1] != "..":
+            steps.pop()
+        elif step not in ("", "."):
+            steps.append(step)
+    return "/".join(steps) or "."

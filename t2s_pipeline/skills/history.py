@@ -104,7 +104,7 @@ def diff(paths: DataPaths, skill: str, before: str | None = None, after: str | N
         skill=skill,
         before=old_name or "nothing",
         after=name,
-        rules=tuple(_rule_changes(lineage_of(old), lineage_of(new))),
+        rules=tuple(rule_changes(lineage_of(old), lineage_of(new))),
         text=tree_diff(old, new),
     )
 
@@ -153,7 +153,8 @@ def _published_parent(versions: Versions, version: str) -> str | None:
     return before
 
 
-def _rule_changes(before: Lineage | None, after: Lineage | None) -> list[RuleChange]:
+def rule_changes(before: Lineage | None, after: Lineage | None) -> list[RuleChange]:
+    """The rules that differ, those of `after` first; a rule whose counts changed differs too."""
     old = {rule.rule_id: rule.text for rule in (before.rules if before else ())}
     new = {rule.rule_id: rule.text for rule in (after.rules if after else ())}
     ids = [*new, *(rule_id for rule_id in old if rule_id not in new)]

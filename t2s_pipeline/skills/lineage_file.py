@@ -8,20 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from t2s_pipeline.consolidation.cluster import Support
 from t2s_pipeline.errors import SkillInvalid
-from t2s_pipeline.skills.sources import EvidenceQuote, Learnt
 from t2s_pipeline.skills.tree import NO_VERSION
+
+if TYPE_CHECKING:
+    from t2s_pipeline.skills.sources import Learnt
 
 LINEAGE_FORMAT = 1
 
 RuleState = Literal["written", "confirmed", "hand_edited"]
 """Our line; a line a person had written before that says the same; our line as a person rewrote it."""
+
+
+class EvidenceQuote(BaseModel):
+    """One place in one trace that taught a rule."""
+
+    model_config = ConfigDict(frozen=True)
+
+    trace_id: str
+    source_uri: str
+    first_step: int
+    last_step: int
+    quote: str
 
 
 class LineageRule(BaseModel):

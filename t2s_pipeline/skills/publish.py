@@ -96,7 +96,8 @@ def publish_skill(
         if gone:
             store.erase_versions(skill, gone)
         project_versions(store, place)
-    return report.model_copy(update={"forgotten": gone})
+    parent = None if report.parent in gone else report.parent
+    return report.model_copy(update={"forgotten": gone, "parent": parent})
 
 
 def publish_learnt(paths: DataPaths, settings: Settings, learnt: Learnt, *, now: datetime) -> PublishReport:

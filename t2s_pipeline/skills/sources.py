@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pydantic import BaseModel, ConfigDict
-
 from t2s_pipeline.consolidation.cluster import Cluster
+from t2s_pipeline.skills.lineage_file import EvidenceQuote
 from t2s_pipeline.store.queries import clusters_of_skill
 from t2s_pipeline.store.store import Store
 
@@ -15,18 +14,6 @@ EVIDENCE_PER_RULE = 8
 """Quotes of a rule that travel with the skill; the store has them all."""
 QUOTE_LENGTH = 280
 """Characters of a quote that travel with the skill: its beginning, so that it is still found verbatim."""
-
-
-class EvidenceQuote(BaseModel):
-    """One place in one trace that taught a rule."""
-
-    model_config = ConfigDict(frozen=True)
-
-    trace_id: str
-    source_uri: str
-    first_step: int
-    last_step: int
-    quote: str
 
 
 @dataclass(frozen=True)

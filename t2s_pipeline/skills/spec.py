@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -16,7 +15,7 @@ from skills_ref.errors import SkillError
 from skills_ref.parser import parse_frontmatter
 from skills_ref.validator import validate_metadata
 
-from t2s_pipeline.skills.document import Document
+from t2s_pipeline.skills.document import Document, resolve_link
 from t2s_pipeline.skills.tokens import estimate_tokens
 from t2s_pipeline.skills.tree import LINEAGE_FILE, SKILL_FILE, SkillTree, read_tree
 
@@ -151,26 +150,6 @@ def _resolved_links(tree: SkillTree) -> list[tuple[str, int, str]]:
             if resolved is not None:
                 found.append((path, line + 1, resolved))
     return found
-
-
-def resolve_link(path: str, target: str) -> str | None:
-    """The file a relative link in `path` points to; None for links to elsewhere or within the page.
-
-    A link that climbs out of the directory resolves to a path that starts with `..`.
-    """
-    try:
-        parts = urlsplit(target)
-    except ValueError:
-        return None
-    if parts.scheme or parts.netloc or not parts.path:
-        return None
-    steps: list[str] = [] if parts.path.startswith("/") else list(PurePosixPath(path).parent.parts)
-    for step in unquote(parts.path).split("/"):
-        if step == ".." and steps and steps[-1] != "..":
-            steps.pop()
-        elif step not in ("", "."):
-            steps.append(step)
-    return "/".join(steps) or "."
 
 
 def broken_links(tree: SkillTree) -> list[str]:

@@ -182,13 +182,17 @@ class Versions:
         """Delete versions for good, and every mention of them: as parents, and as published."""
         if not gone:
             return
-        kept = [entry for entry in self.publications() if entry.version not in gone]
-        self._write_publications(
-            [
-                entry.model_copy(update={"instead_of": None}) if entry.instead_of in gone else entry
-                for entry in kept
-            ]
-        )
+        kept: list[Publication] = []
+        for entry in self.publications():
+            before = kept[-1].version if kept else None
+            if entry.version in gone:
+                continue
+            if entry.instead_of in gone:
+                if entry.version == before:
+                    continue  # it was in place before what is gone, and after it
+                entry = entry.model_copy(update={"instead_of": before})
+            kept.append(entry)
+        self._write_publications(kept)
         for record in self.records():
             if record.version in gone:
                 # A version without its record does not exist, whatever a killed program leaves of it.

@@ -121,8 +121,13 @@ def actions_of_skill(store: Store, skill: str) -> pl.DataFrame:
 
 def lessons_of_skill(store: Store, skill: str) -> list[Lesson]:
     """Every lesson of a skill, ordered by id."""
-    rows = store.query("SELECT body FROM lessons WHERE skill = ? ORDER BY lesson_id", [skill])
-    return [Lesson.model_validate_json(body) for body in rows["body"]]
+    return list(lessons_by_id(store, skill).values())
+
+
+def lessons_by_id(store: Store, skill: str) -> dict[str, Lesson]:
+    """The same with their ids, which take longer to compute from a lesson than to read."""
+    rows = store.query("SELECT lesson_id, body FROM lessons WHERE skill = ? ORDER BY lesson_id", [skill])
+    return {lesson_id: Lesson.model_validate_json(body) for lesson_id, body in rows.iter_rows()}
 
 
 def lesson_rows(store: Store, batches: Sequence[str]) -> pl.DataFrame:

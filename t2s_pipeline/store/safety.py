@@ -105,25 +105,32 @@ def traces_to_forget(store: Store, trace_ids: Sequence[str]) -> pl.DataFrame:
     )
 
 
-def stage_counts(store: Store, batches: Sequence[str]) -> pl.DataFrame:
-    """Rows of `batch_stages` of some batches with traces and lessons as the store has them now."""
+def outdated_counts(store: Store, skills: Sequence[str]) -> pl.DataFrame:
+    """Rows of `batch_stages` of some skills that count traces or lessons which are not there any more, with
+    the counts of today.
+    """
     return store.query(
         """
         WITH waiting AS (
             SELECT DISTINCT trace_id FROM held WHERE trace_id NOT IN (SELECT trace_id FROM releases)
         ),
         here AS (
-            SELECT batch, count(*) AS traces,
+            SELECT batch, count(*) AS read,
                    count(*) FILTER (NOT infra_error AND trace_id NOT IN (FROM waiting)) AS teaching
             FROM traces GROUP BY batch
         ),
-        taught AS (SELECT batch, count(*) AS lessons FROM lessons GROUP BY batch)
-        SELECT * REPLACE (
-            coalesce(if(stage = 'traces', here.traces, teaching), 0)::INTEGER AS traces,
-            if(stage = 'traces', 0, coalesce(taught.lessons, 0))::INTEGER AS lessons
-        ) EXCLUDE (teaching)
-        FROM batch_stages LEFT JOIN here USING (batch) LEFT JOIN taught USING (batch)
-        WHERE batch IN (SELECT unnest(?::VARCHAR[])) AND stage IN ('traces', 'lessons')
+        taught AS (SELECT batch, count(*) AS said FROM lessons GROUP BY batch),
+        today AS (
+            SELECT stage.* EXCLUDE (traces, lessons),
+                   stage.traces AS old_traces, stage.lessons AS old_lessons,
+                   coalesce(if(stage = 'traces', read, teaching), 0)::INTEGER AS traces,
+                   if(stage = 'traces', 0, coalesce(said, 0))::INTEGER AS lessons
+            FROM batch_stages AS stage LEFT JOIN here USING (batch) LEFT JOIN taught USING (batch)
+            WHERE skill IN (SELECT unnest(?::VARCHAR[])) AND stage IN ('traces', 'lessons')
+        )
+        SELECT * EXCLUDE (old_traces, old_lessons) FROM today
+        WHERE traces < old_traces OR lessons < old_lessons
+        ORDER BY batch, stage
         """,
-        [list(batches)],
+        [list(skills)],
     )

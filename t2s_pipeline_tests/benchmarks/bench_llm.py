@@ -80,11 +80,11 @@ def main() -> int:
     parser.add_argument("--in-flight", type=int, default=64)
     parser.add_argument("--large", type=int, default=LARGE_TRACES, help="traces of 200 KB; 0 leaves them out")
     chosen = parser.parse_args()
-    with _endpoint(chosen.delay) as base_url:
+    with local_endpoint(chosen.delay) as base_url:
         settings = LLMSettings(base_url=base_url, model="local-model", max_in_flight=chosen.in_flight)
         measured = [_apart(partial(measure_run, settings, chosen.traces, chosen.delay))]
     if chosen.large:
-        with _endpoint(0.0) as base_url:
+        with local_endpoint(0.0) as base_url:
             settings = LLMSettings(base_url=base_url, model="local-model", max_in_flight=chosen.in_flight)
             measured.append(_apart(partial(measure_memory, settings, chosen.large)))
     _show(measured)
@@ -101,14 +101,14 @@ def measure_run(settings: LLMSettings, traces: int, delay_s: float) -> Measured:
     records = many_records(traces, padding=ORDINARY_TRACE_BYTES)
     siblings = by_task(records)
     _warm_up(settings)
-    before = _calls(settings)
+    before = calls_received(settings)
     wall, cpu = time.perf_counter(), time.process_time()
     with tempfile.TemporaryDirectory() as cache:
         report = analyse_traces(records, lambda r: siblings[r.task_id], settings, Path(cache))
         with LLMMerger(settings, Path(cache), StatisticalMerger(), skill="booking") as merger:
             consolidate(report.lessons, skill="booking", min_tasks=2, merger=merger)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    calls = _calls(settings) - before
+    calls = calls_received(settings) - before
     most_wall = 1.2 * calls * delay_s / settings.max_in_flight + 5.0
     limits = (most_wall, MOST_CPU_MS_PER_CALL)
     return _measured("traces of 12 KB, merges included", traces, calls, wall, cpu, limits, report)
@@ -117,12 +117,12 @@ def measure_run(settings: LLMSettings, traces: int, delay_s: float) -> Measured:
 def measure_memory(settings: LLMSettings, traces: int) -> Measured:
     """Analyses of large traces that are all in memory, as a batch from the store is."""
     records = many_records(traces, padding=LARGE_TRACE_BYTES)
-    before = _calls(settings)
+    before = calls_received(settings)
     wall, cpu = time.perf_counter(), time.process_time()
     with tempfile.TemporaryDirectory() as cache:
         report = analyse_traces(records, lambda _: (), settings, Path(cache))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    calls = _calls(settings) - before
+    calls = calls_received(settings) - before
     return _measured("traces of 200 KB", traces, calls, wall, cpu, (math.inf, math.inf), report)
 
 
@@ -164,7 +164,7 @@ def _apart(measure: Callable[[], Measured]) -> Measured:
 
 
 @contextmanager
-def _endpoint(delay_s: float) -> Iterator[str]:
+def local_endpoint(delay_s: float) -> Iterator[str]:
     command = [sys.executable, "-m", "t2s_pipeline_tests.llm.server", "--delay", str(delay_s)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -174,7 +174,7 @@ def _endpoint(delay_s: float) -> Iterator[str]:
             process.terminate()
 
 
-def _calls(settings: LLMSettings) -> int:
+def calls_received(settings: LLMSettings) -> int:
     """Chat requests the endpoint has had so far, as it counts them."""
     with urllib.request.urlopen(f"{settings.base_url}/stats") as answer:
         return int(json.load(answer)["chats"])
