@@ -16,7 +16,7 @@ help:
 	@echo "make ui         set up, then open the Dagster UI; new files in data/inbox/ are picked up by themselves"
 	@echo "make test       set up, then run the whole test suite (make test-fast: without the slow tests)"
 	@echo "make lint       ruff          make types      mypy --strict"
-	@echo "make bench      measure ingest, mining and consolidation (make bench-llm: the analyst fleet)"
+	@echo "make bench      measure ingest, mining, consolidation and redaction (make bench-llm: the analyst fleet)"
 	@echo "make clean      remove everything the pipeline produced; traces and base skills stay"
 
 setup: $(READY)
@@ -53,6 +53,7 @@ types: setup
 bench: setup
 	$(BIN)/python -m t2s_pipeline_tests.benchmarks.bench_pipeline
 	$(BIN)/python -m t2s_pipeline_tests.benchmarks.bench_consolidation
+	$(BIN)/python -m t2s_pipeline_tests.benchmarks.bench_redaction
 
 # Against a local server with a fixed delay; no network.
 bench-llm: setup

@@ -12,14 +12,16 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from getpass import getuser
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import BaseModel, ValidationError
 from rich.console import Console
 
 from t2s_pipeline.errors import T2SError
-from t2s_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from t2s_pipeline.settings import Settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -139,12 +141,17 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Why a line of a skill is there: its support, and the trace steps with their quotes."""
-    from t2s_pipeline.commands.screen import show_explanation
-    from t2s_pipeline.pipeline import pipeline_at
+    from t2s_pipeline.commands.skill_screen import show_explanation
     from t2s_pipeline.skills.lineage import explain as explain_line
+    from t2s_pipeline.skills.lineage import explains_itself
 
     path, line = _place(place)
-    explanation = explain_line(path, line, store=pipeline_at(_settings(data)).store)
+    store = None
+    if not explains_itself(path):
+        from t2s_pipeline.pipeline import pipeline_at
+
+        store = pipeline_at(_settings(data)).store
+    explanation = explain_line(path, line, store=store)
     if as_json:
         _print_json(explanation)
     else:
@@ -368,6 +375,8 @@ def ui(
 
 def _settings(data: Path | None, engine: EngineName | None = None) -> Settings:
     """The settings of the environment, with what the command line says about them."""
+    from t2s_pipeline.settings import Settings
+
     given = {"data": data, "engine": engine.value if engine else None}
     try:
         return Settings().model_copy(update={name: value for name, value in given.items() if value})

@@ -21,6 +21,7 @@ from t2s_pipeline.pipeline import Pipeline
 from t2s_pipeline.settings import Settings
 from t2s_pipeline.store import queries
 from t2s_pipeline.store.frames import batch_stage_frame
+from t2s_pipeline.store.intake import learnt_marks
 from t2s_pipeline.traces import permitted
 from t2s_pipeline.traces.inbox import Batch, all_batches, plan_batches
 from t2s_pipeline.traces.ingest import TRACES_VERSION
@@ -142,8 +143,11 @@ def _inputs(pipeline: Pipeline, rows: Sequence[StageRow]) -> list[SkillInputs]:
     for row in rows:
         if row["stage"] == "lessons" and row["skill"] in readable:
             learnt.setdefault(row["skill"], []).append(row)
+    # Outcomes that come later can leave every count as it was.
+    marks = learnt_marks(pipeline.store)
+    code = _code(pipeline.settings)
     return [
-        SkillInputs(skill, _digest([batches, _base(pipeline.paths.base / skill), _code(pipeline.settings)]))
+        SkillInputs(skill, _digest([batches, marks.get(skill), _base(pipeline.paths.base / skill), code]))
         for skill, batches in sorted(learnt.items())
     ]
 

@@ -163,3 +163,17 @@ def test_a_skill_of_which_nothing_could_be_read_is_not_behind(pipeline: Pipeline
 
     assert unfinished_batches(pipeline) == []
     assert names(pipeline) == []
+
+
+def test_outcomes_that_come_later_put_a_skill_behind_although_every_count_stays(pipeline: Pipeline) -> None:
+    path = drop(pipeline, "booking", "a.jsonl", range(2))
+    path.write_text(path.read_text().replace('"reward": 1.0', '"reward": null'))
+    analysed(pipeline, plan_inbox(pipeline))
+    published(pipeline, "booking")
+    before = names(pipeline)
+
+    (path.parent / "outcomes.csv").write_text("task_id,success\ntask-0,false\ntask-1,true\n")
+    relabelled = plan_inbox(pipeline)
+    analysed(pipeline, relabelled)
+
+    assert (before, names(pipeline)) == ([], ["booking"])

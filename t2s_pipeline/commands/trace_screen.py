@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from t2s_pipeline.commands.forgetting import Receipt, SkillChange
-from t2s_pipeline.commands.holding import Held, Released
-from t2s_pipeline.commands.screen import plainly
+from t2s_pipeline.commands.plain import plainly
+
+if TYPE_CHECKING:
+    # The commands themselves import what only they need.
+    from t2s_pipeline.commands.forgetting import Receipt, SkillChange
+    from t2s_pipeline.commands.holding import Held, Released
 
 _HELD = 10
 """Held traces listed by `t2s status`."""

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from t2s_pipeline.errors import SkillInvalid
-from t2s_pipeline.skills.document import Document, Section, without_ending
-from t2s_pipeline.skills.lineage_file import Lineage, LineageRule, RuleState, read_lineage
-from t2s_pipeline.skills.sources import EvidenceQuote
-from t2s_pipeline.skills.spec import resolve_link
+from t2s_pipeline.skills.document import Document, Section, resolve_link, without_ending
+from t2s_pipeline.skills.lineage_file import EvidenceQuote, Lineage, LineageRule, RuleState, read_lineage
 from t2s_pipeline.skills.tree import LINEAGE_FILE, SKILL_FILE
-from t2s_pipeline.store.queries import explain_rows, rules_at_line
-from t2s_pipeline.store.store import Store
+
+if TYPE_CHECKING:
+    from t2s_pipeline.store.store import Store
 
 KindOfLine = Literal["rule", "heading", "structure", "frontmatter", "human", "blank", "file"]
 """A rule; a heading; our introduction or a link; the YAML block; a person's own text; nothing; the whole
@@ -110,6 +109,15 @@ def _skill_of(path: Path) -> tuple[Path, str]:
         if (root / SKILL_FILE).is_file() and start.is_file():
             return root, start.relative_to(root).as_posix()
     raise SkillInvalid(f"{path} is not a file of a skill: no {SKILL_FILE} beside or above it.")
+
+
+def explains_itself(path: Path) -> bool:
+    """Whether the skill of a file or directory carries its lineage, so that no store is needed.
+
+    Raises SkillInvalid when there is no skill at that place.
+    """
+    root, _ = _skill_of(path)
+    return (root / LINEAGE_FILE).is_file()
 
 
 def _lineage(root: Path) -> Lineage | None:
@@ -247,6 +255,9 @@ def _at(rule: LineageRule, line: int) -> RuleAt:
 
 def _from_store(store: Store, skill: str, path: str, line: int, document: Document) -> Explanation | None:
     """The answer from the tables, for a skill whose lineage file is gone; None when they know nothing."""
+    # A skill with its lineage file is explained in the time the database takes to import.
+    from t2s_pipeline.store.queries import explain_rows, rules_at_line
+
     rules = rules_at_line(store, skill, path, line)
     text = without_ending(document.lines[line - 1])
     if rules.is_empty() or rules.row(0, named=True)["text"] != text:

@@ -13,11 +13,10 @@ from dataclasses import dataclass, replace
 from t2s_pipeline.consolidation.cluster import Cluster
 from t2s_pipeline.errors import SkillInvalid
 from t2s_pipeline.skills.cells import Alignment, Cells, align, merge_cells
-from t2s_pipeline.skills.document import Document, without_ending
+from t2s_pipeline.skills.document import Document, resolve_link, without_ending
 from t2s_pipeline.skills.frontmatter import read_frontmatter, set_keys
 from t2s_pipeline.skills.hosts import said_already
 from t2s_pipeline.skills.lineage_file import Lineage, RuleState, Withheld, Written
-from t2s_pipeline.skills.spec import resolve_link
 from t2s_pipeline.skills.tree import LINEAGE_FILE, SKILL_FILE, FileBody, SkillTree, without_version
 from t2s_pipeline.skills.writer import LINK_OPENING
 
@@ -92,7 +91,7 @@ def merge_hand_edits(
     disk = disk if SKILL_FILE in disk else {**disk, SKILL_FILE: ancestor.files[SKILL_FILE]}
     work = _hand_work(ancestor, published, disk)
     known = {rule.rule_id for rule in ancestor.written}
-    withheld = _withheld(work, published, ancestor, known)
+    withheld = _as_said_today(_withheld(work, published, ancestor, known), new, clusters)
     away = {item.rule_id for item in withheld}
     said = _said_by_hand(work, disk, [rule for rule in new.written if rule.rule_id not in known | away])
     pinned = {**work.rewritten, **said}
@@ -201,6 +200,19 @@ def _withheld(work: _HandWork, published: Lineage, ancestor: State, known: set[s
             traces=counts.traces if counts else 0,
         )
     return tuple(found[rule_id] for rule_id in sorted(found))
+
+
+def _as_said_today(
+    withheld: Iterable[Withheld], new: State, clusters: Mapping[str, Cluster]
+) -> tuple[Withheld, ...]:
+    """The rules that stay out in the words of today, or without words: the old ones may come from a trace
+    that was forgotten since."""
+    lines = {rule.rule_id: rule.generated or rule.text for rule in new.written}
+    heads = {cluster_id: cluster.text.headline for cluster_id, cluster in clusters.items()}
+    return tuple(
+        item.model_copy(update={"text": lines.get(item.rule_id, heads.get(item.cluster_id, ""))})
+        for item in withheld
+    )
 
 
 def _much_stronger(item: Withheld, cluster: Cluster | None, more: int) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from t2s_pipeline.errors import EditRefused
-from t2s_pipeline.skills.document import Document
+from t2s_pipeline.skills.document import Document, resolve_link
 from t2s_pipeline.skills.edits import (
     CreateReference,
     DeleteReference,
@@ -21,7 +21,7 @@ from t2s_pipeline.skills.edits import (
     SetDescription,
 )
 from t2s_pipeline.skills.frontmatter import set_keys
-from t2s_pipeline.skills.spec import broken_links, resolve_link
+from t2s_pipeline.skills.spec import broken_links
 from t2s_pipeline.skills.splices import Splice, TextEdit, deletion_of_links, joined, resolve_splice
 from t2s_pipeline.skills.tree import SKILL_FILE, FileBody, SkillTree, content_hash, unsafe_path
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from t2s_pipeline.errors import EditRefused
-from t2s_pipeline.skills.document import Document, Section, split_lines, without_ending
+from t2s_pipeline.skills.document import Document, Section, resolve_link, split_lines, without_ending
 from t2s_pipeline.skills.edits import (
     AddSection,
     AppendToSection,
@@ -18,7 +18,6 @@ from t2s_pipeline.skills.edits import (
     LineAnchor,
     Replace,
 )
-from t2s_pipeline.skills.spec import resolve_link
 from t2s_pipeline.skills.tree import SKILL_FILE
 
 TextEdit = InsertAfter | InsertBefore | AppendToSection | Replace | AddSection | DeleteSection

@@ -59,3 +59,24 @@ def refused_as_incomplete(store: Store, batches: Sequence[str]) -> pl.DataFrame:
         """,
         [list(batches)],
     )
+
+
+def learnt_marks(store: Store) -> dict[str, str]:
+    """Per skill, a mark that changes when a trace, its outcome or a lesson of a batch does, also where every
+    count stays the same.
+    """
+    rows = store.query(
+        """
+        WITH outcome AS (
+            SELECT skill, bit_xor(hash(trace_id, status, reward, infra_error)) AS mark
+            FROM traces GROUP BY skill
+        ),
+        lesson AS (
+            SELECT skill, bit_xor(hash(lesson_id, batch)) AS mark
+            FROM lessons WHERE NOT starts_with(batch, 'skill:') GROUP BY skill
+        )
+        SELECT skill, concat_ws('-', outcome.mark, coalesce(lesson.mark, 0)) AS mark
+        FROM outcome LEFT JOIN lesson USING (skill)
+        """
+    )
+    return dict(rows.iter_rows())

@@ -283,8 +283,8 @@ def test_a_person_s_file_and_a_deleted_reference_are_respected() -> None:
     assert result.files["scripts/total.py"] == disk["scripts/total.py"]
     assert "references/tools.md" not in result.files
     assert "references/tools.md" not in page(result.files)
-    assert [item.text for item in result.withheld] == [
-        rule.text for rule in before.lineage.rules if rule.path == "references/tools.md"
+    assert [item.rule_id for item in result.withheld] == [
+        rule.rule_id for rule in before.lineage.rules if rule.path == "references/tools.md"
     ]
 
 

@@ -16,7 +16,7 @@ from t2s_pipeline.skills.history import log
 from t2s_pipeline.skills.place import Place
 from t2s_pipeline.skills.spec import check_skill_directory
 from t2s_pipeline.skills.tree import content_hash, read_tree
-from t2s_pipeline_tests.skills.builders import Desk, Room, airline
+from t2s_pipeline_tests.skills.builders import Desk, Room, airline, cluster
 
 SKILL = "airline-service-desk"
 
@@ -293,3 +293,22 @@ def test_the_store_lists_every_version_and_marks_the_one_in_place(tmp_path: Path
 
     rows = room.store.query("SELECT version, parent, published FROM versions WHERE skill = ?", [SKILL])
     assert set(rows.iter_rows()) == {(first.version, None, False), (second.version, first.version, True)}
+
+
+def test_a_rule_a_person_deleted_is_remembered_in_the_words_of_today_or_in_none(tmp_path: Path) -> None:
+    """The words of then may come from a trace that was forgotten since."""
+    gone = cluster("Pay with card 4411 first", key="pay", tasks=9)
+    desk = Desk(tmp_path)
+    desk.learn([*airline(), gone])
+    desk.publish()
+    page = desk.page.splitlines(keepends=True)
+    (desk.skill / "SKILL.md").write_text("".join(line for line in page if "card 4411" not in line))
+    said = []
+    for today in ([cluster("Pay with a card first", key="pay", tasks=8)], []):
+        desk.learn([*airline(), *today])
+        desk.publish()
+        said.append((desk.skill / "lineage.json").read_text())
+
+    assert all("4411" not in text for text in said)
+    assert "Pay with a card first" in said[0]
+    assert ['"withheld":[\n' in text for text in said] == [True, True]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from t2s_pipeline.skills.spec import check_skill_directory, check_skill_tree, resolve_link
+from t2s_pipeline.skills.document import resolve_link
+from t2s_pipeline.skills.spec import check_skill_directory, check_skill_tree
 from t2s_pipeline.skills.tree import (
     LINEAGE_FILE,
     SKILL_FILE,
