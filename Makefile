@@ -53,6 +53,8 @@ types: setup
 bench: setup
 	$(BIN)/python -m t2s_pipeline_tests.benchmarks.bench_pipeline
 	$(BIN)/python -m t2s_pipeline_tests.benchmarks.bench_consolidation
+	$(BIN)/python -m t2s_pipeline_tests.benchmarks.bench_incremental
+	$(BIN)/python -m t2s_pipeline_tests.benchmarks.bench_explain
 	$(BIN)/python -m t2s_pipeline_tests.benchmarks.bench_redaction
 
 # Against a local server with a fixed delay; no network.

@@ -12,6 +12,8 @@ import pytest
 from t2s_pipeline.pipeline import Pipeline
 from t2s_pipeline_tests.assets.builders import REFUSAL, conversation, drop, pipeline_in
 
+pytestmark = pytest.mark.slow  # each test starts programs or remakes a skill
+
 T2S = [sys.executable, "-m", "t2s_pipeline.cli"]
 
 

@@ -14,7 +14,7 @@ from t2s_pipeline.consolidation.consolidate import ConsolidationReport
 from t2s_pipeline.intake import HeldTrace, held_by_batch
 from t2s_pipeline.pipeline import Pipeline
 from t2s_pipeline.skills.publish import PublishReport
-from t2s_pipeline.store import queries
+from t2s_pipeline.store import lineage, queries
 from t2s_pipeline.traces.inbox import Batch
 from t2s_pipeline.traces.ingest import IngestReport
 
@@ -149,11 +149,25 @@ def clusters_metadata(pipeline: Pipeline, report: ConsolidationReport, contrasts
 
 
 def directory_metadata(pipeline: Pipeline, report: PublishReport) -> Metadata:
-    """The published skill: a preview, its rules with their lines, its size, and where it is."""
+    """The published skill: a preview, its rules with their support, what each trace taught, and its size."""
     directory = Path(report.path)
-    rules = queries.rules_of_skill(pipeline.store, report.skill)
-    shown = rules.select(
-        "rule_id", where=pl.format("{}:{}", "path", "first_line"), text="text", cluster="cluster_id"
+    rules = lineage.supported_rules(pipeline.store, report.skill).select(
+        "rule_id",
+        "text",
+        "tasks",
+        "traces",
+        succeeded="success",
+        failed="failure",
+        where=pl.format("{}:{}", "path", "first_line"),
+        cluster="cluster_id",
+    )
+    taught = lineage.lines_by_trace(pipeline.store, report.skill).select(
+        source="uri",
+        outcome="status",
+        lines=pl.col("lines").list.join(", "),
+        lessons="lessons",
+        task="task_id",
+        trace="trace_id",
     )
     metadata: Metadata = {
         "preview": dg.MetadataValue.md(preview(directory / "SKILL.md")),
@@ -167,7 +181,9 @@ def directory_metadata(pipeline: Pipeline, report: PublishReport) -> Metadata:
         "directory": dg.MetadataValue.path(str(directory)),
         "SKILL.md": dg.MetadataValue.path(str(directory / "SKILL.md")),
         "explain a line": dg.MetadataValue.text(f"t2s explain {directory / 'SKILL.md'}:LINE"),
-        "what they say": table(shown.to_dicts()),
+        "follow a trace": dg.MetadataValue.text("t2s impact TRACE"),
+        "what it rests on": table(rules.to_dicts()),
+        "what traces taught": table(taught.to_dicts()),
     }
     if report.parent:
         metadata["parent"] = dg.MetadataValue.text(report.parent)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from t2s_pipeline.errors import SkillInvalid
 from t2s_pipeline.pipeline import Pipeline
 from t2s_pipeline.skills import history
+from t2s_pipeline.skills.disclosure import secrets_of
 from t2s_pipeline.skills.versions import Versions
 
 
@@ -60,10 +61,12 @@ def rollback(pipeline: Pipeline, skill: str, version: str | None, *, now: dateti
     """Put an earlier version in place, by default the one before this one.
 
     Raises:
-        SkillInvalid: there is no such skill or version, or it is in place already.
+        SkillInvalid: there is no such skill or version, it is in place already, or it would disclose a value
+            that was redacted since.
     """
     require_skill(pipeline, skill)
-    record = history.rollback(pipeline.paths, skill, version, now=now, store=pipeline.store)
+    secrets = secrets_of(pipeline.store, pipeline.paths, pipeline.settings)
+    record = history.rollback(pipeline.paths, skill, version, now=now, store=pipeline.store, secrets=secrets)
     last = Versions(pipeline.paths, skill).publications()[-1]
     return RolledBack(
         skill=skill,

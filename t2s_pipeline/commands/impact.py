@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from t2s_pipeline.commands.naming import trace_named
 from t2s_pipeline.pipeline import Pipeline
 from t2s_pipeline.skills.lineage import RuleAt, explain
-from t2s_pipeline.store import queries
+from t2s_pipeline.store import lineage
 
 
 class Quoted(BaseModel):
@@ -77,8 +77,8 @@ def impact(pipeline: Pipeline, name: str) -> Impact:
         TraceError: no trace, or more than one, answers to the name.
     """
     trace = trace_named(pipeline, name)
-    quoted = queries.lessons_of_trace(pipeline.store, trace["trace_id"]).to_dicts()
-    rows = queries.impact(pipeline.store, trace["trace_id"]).to_dicts()
+    quoted = lineage.lessons_of_trace(pipeline.store, trace["trace_id"]).to_dicts()
+    rows = lineage.impact(pipeline.store, trace["trace_id"]).to_dicts()
     places = _places(pipeline, rows)
     clusters = {row["cluster_id"]: row for row in rows}
     return Impact(

@@ -116,6 +116,15 @@ def lines_of(tree: SkillTree) -> frozenset[bytes]:
     )
 
 
+def lines_of_people(tree: SkillTree) -> frozenset[bytes]:
+    """The lines of a stored version that its lineage does not call ours."""
+    if LINEAGE_FILE not in tree:
+        return lines_of(tree)
+    lineage = read_lineage(tree[LINEAGE_FILE].data)
+    ours = {rule.text.encode() for rule in lineage.rules if rule.state == "written"}
+    return lines_of(tree) - ours - {line.encode() for line in lineage.structure}
+
+
 def _without_lines(data: bytes, people: Collection[bytes]) -> str:
     """The text with the lines of people blank, so that line numbers stay."""
     lines = (b"" if line in people else line for line in _lines(data))

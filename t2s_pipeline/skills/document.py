@@ -101,6 +101,14 @@ def markdown_parser() -> MarkdownIt:
     return MarkdownIt("commonmark").enable("table")
 
 
+@cache
+def _structure_parser() -> MarkdownIt:
+    """The same for blocks only: half the work where no words are looked at."""
+    parser = MarkdownIt("commonmark").enable("table")
+    parser.core.ruler.disable("inline")
+    return parser
+
+
 class Document:
     """One Markdown file. Immutable; every question about structure is answered by line numbers."""
 
@@ -154,12 +162,15 @@ class Document:
         """First line after the frontmatter."""
         return self.frontmatter[1] if self.frontmatter else 0
 
+    @property
+    def _masked(self) -> str:
+        """The text as the parser gets it: the lines of the frontmatter empty."""
+        body = (without_ending(line) for line in self.lines[self.body_start :])
+        return "\n".join([*[""] * self.body_start, *body])
+
     @cached_property
     def _tokens(self) -> list[Token]:
-        masked = [
-            "" if number < self.body_start else without_ending(line) for number, line in enumerate(self.lines)
-        ]
-        return markdown_parser().parse("\n".join(masked))
+        return _structure_parser().parse(self._masked)
 
     def _trimmed(self, first: int, end: int) -> int:
         while end > first and not self.lines[end - 1].strip():
@@ -228,7 +239,7 @@ class Document:
 
     def links(self) -> Iterator[tuple[int, str]]:
         """(first line of the block, target) of every link and image, in order."""
-        for token in self._tokens:
+        for token in markdown_parser().parse(self._masked):
             if token.type == "inline" and token.map is not None:
                 for child in _descendants(token):
                     target = child.attrGet("href") if child.type == "link_open" else None

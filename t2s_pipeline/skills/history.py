@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from t2s_pipeline.errors import SkillInvalid
 from t2s_pipeline.settings import DataPaths
+from t2s_pipeline.skills.disclosure import Secrets, lines_of_people, require_nothing_disclosed
 from t2s_pipeline.skills.document import split_lines
 from t2s_pipeline.skills.lineage_file import Lineage
 from t2s_pipeline.skills.place import Place, lineage_of, timestamp
@@ -110,12 +111,19 @@ def diff(paths: DataPaths, skill: str, before: str | None = None, after: str | N
 
 
 def rollback(
-    paths: DataPaths, skill: str, to: str | None = None, *, now: datetime, store: Store | None = None
+    paths: DataPaths,
+    skill: str,
+    to: str | None = None,
+    *,
+    now: datetime,
+    store: Store | None = None,
+    secrets: Secrets | None = None,
 ) -> VersionRecord:
     """Put an earlier version in place: `to` by its first digits, or the one published before this one.
 
     What is in place now is kept as a version first if a person has changed it. The version left is not
-    published again until there is something new to say. Raises SkillInvalid when there is none to go to.
+    published again until there is something new to say. Raises SkillInvalid when there is none to go to, or
+    when it would disclose one of `secrets`, which may have become known since it was made.
     """
     versions = Versions(paths, skill)
     if not versions.folder.is_dir():
@@ -131,6 +139,9 @@ def rollback(
         publication = Publication(version=target, at=timestamp(now), why="rolled back", instead_of=current)
         if target == current and files and content_hash(files) == current:
             raise SkillInvalid(f"Version {target} of {skill} is in place already.")
+        if secrets is not None:
+            tree = versions.tree(target)
+            require_nothing_disclosed(skill, [tree], lines_of_people(tree), secrets)
         if not place.put(target, files, publication, now):
             raise SkillInvalid(f"{place.path} is being written to by another program; roll back again later.")
         if store is not None:

@@ -131,24 +131,24 @@ def _answer(
     here = _rules_in(lineage, path, document)
     text = without_ending(document.lines[line - 1]) if line is not None else ""
     rules = [rule for at, rule in here if at == line]
-    kind, note, below = _what_it_is(lineage, path, document, line, here)
-    answer = Explanation(
-        skill=lineage.skill if lineage else skill,
-        version=lineage.version if lineage else None,
-        path=path,
-        line=line,
-        text=text,
-        kind_of_line=kind,
-        note=note,
-        rules=tuple(below),
-    )
+    place = {
+        "skill": lineage.skill if lineage else skill,
+        "version": lineage.version if lineage else None,
+        "path": path,
+        "line": line,
+        "text": text,
+    }
     if not rules:
-        return answer
+        kind, note, below = _what_it_is(lineage, path, document, line, here)
+        return Explanation.model_validate(
+            {**place, "kind_of_line": kind, "note": note, "rules": tuple(below)}
+        )
     rule = max(rules, key=lambda item: (item.support.tasks, item.support.traces, item.rule_id))
     changed = rule.text != text
     effect = rule.support.effect
-    return answer.model_copy(
-        update={
+    return Explanation.model_validate(
+        {
+            **place,
             "kind_of_line": "rule",
             "note": _NOTES["hand_edited" if changed else rule.state],
             "rule_id": rule.rule_id,
@@ -256,7 +256,7 @@ def _at(rule: LineageRule, line: int) -> RuleAt:
 def _from_store(store: Store, skill: str, path: str, line: int, document: Document) -> Explanation | None:
     """The answer from the tables, for a skill whose lineage file is gone; None when they know nothing."""
     # A skill with its lineage file is explained in the time the database takes to import.
-    from t2s_pipeline.store.queries import explain_rows, rules_at_line
+    from t2s_pipeline.store.lineage import explain_rows, rules_at_line
 
     rules = rules_at_line(store, skill, path, line)
     text = without_ending(document.lines[line - 1])

@@ -56,7 +56,7 @@ class PermittedConfig(BaseModel):
     """Commands no rule may contain, even when an agent ran them and it went well."""
 
 
-_URL = re.compile(r"\b[a-z][a-z0-9+.-]{1,15}://[^\s<>\"'`)\]}]+", re.IGNORECASE)
+_URL = re.compile(r"\b[a-z][a-z0-9+.-]{1,15}://[^\s<>\"'`)\]}“”‘’«»]+", re.IGNORECASE)
 _HOST = re.compile(
     r"(?<![\w@/.-])(?:[a-z0-9](?:[a-z0-9-]{0,62})\.)+"
     r"(?:com|org|net|io|dev|ai|app|co|xyz|info|biz|ru|cn|tk|top|site|online|cloud|me|us|uk|de|eu|gov|edu|mil|onion)"
@@ -192,7 +192,7 @@ def _address_problems(text: str, own: OwnCommands, config: PermittedConfig) -> I
 
 
 def _trimmed(url: str) -> str:
-    return url.rstrip(".,;:!?*_")
+    return url.rstrip(".,;:!?*_…")
 
 
 def _without_port(host: str) -> str:

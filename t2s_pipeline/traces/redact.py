@@ -10,6 +10,7 @@ What was hidden is reported as salted fingerprints; `rescan` finds it again in a
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -18,6 +19,7 @@ from atif import Trajectory
 from pydantic import BaseModel, ConfigDict
 
 from t2s_pipeline.traces.record import TraceRecord
+from t2s_pipeline.traces.redaction.boundaries import bare_numbers, within_strings
 from t2s_pipeline.traces.redaction.config import RedactionConfig
 from t2s_pipeline.traces.redaction.detect import Detector, Texts, detector_for, settled, spread
 from t2s_pipeline.traces.redaction.escapes import View, decoded
@@ -29,6 +31,8 @@ _MOST_ROUNDS = 24
 """Hiding one value can uncover the edge of another, so texts that changed are read again until nothing is
 found. A text in which that does not end is hidden as a whole: nobody writes such a text in good faith."""
 _WHOLE_TEXT = "text"
+_UNICODE_ESCAPE = re.compile(rb"\\u[0-9A-Fa-f]{4}")
+_ESCAPE_BYTES = 6
 
 
 class RedactedValue(BaseModel):
@@ -221,15 +225,14 @@ class _Hiding:
 
     def _replaced(self, raw: bytes, hits: Sequence[Hit]) -> bytes:
         view = decoded(raw)
+        parts = within_strings(raw, [_whole_characters(raw, view, hit) for hit in hits])
+        quotes = bare_numbers(raw, [(start, end) for start, end, _ in parts])
         pieces: list[bytes] = []
         last = 0
-        for hit in hits:
-            start, end = _whole_characters(raw, view, hit)
-            put = self._placeholder(hit)
-            if hit.value.isdigit() and _is_json_number(raw, start, end):
-                put = b'"' + put + b'"'
-            pieces += (raw[last:start], put)
-            last = end
+        for start, end, index in parts:
+            quote = quotes.get((start, end), b"")
+            pieces += (raw[last:start], quote, self._placeholder(hits[index]), quote)
+            last = max(last, end)
             self.occurrences += 1
         return b"".join((*pieces, raw[last:]))
 
@@ -243,18 +246,22 @@ def _encoded(text: str) -> bytes:
 
 
 def _whole_characters(raw: bytes, view: View, hit: Hit) -> tuple[int, int]:
-    """The span of a hit in the text as it stands, widened so that no UTF-8 sequence is cut."""
+    """The span of a hit in the text as it stands, widened so that no character is cut: neither a sequence
+    of UTF-8 nor an escape like `\\u672c`, whose letters and digits look like the beginning of a word."""
     start, end = view.origin(hit.start), view.origin(hit.end)
     while start > 0 and raw[start] & 0xC0 == 0x80:
         start -= 1
     while end < len(raw) and raw[end] & 0xC0 == 0x80:
         end += 1
-    return start, end
+    return _escape_around(raw, start)[0], _escape_around(raw, end)[1]
 
 
-def _is_json_number(raw: bytes, start: int, end: int) -> bool:
-    """Is this a number in a JSON text, where a placeholder needs quotes for the text to stay JSON?"""
-    if raw.lstrip()[:1] not in (b"{", b"["):
-        return False
-    before, after = raw[max(0, start - 64) : start].rstrip(), raw[end : end + 64].lstrip()
-    return before[-1:] in (b":", b"[", b",") and after[:1] in (b",", b"}", b"]")
+def _escape_around(raw: bytes, offset: int) -> tuple[int, int]:
+    """Where the escape that an offset would cut begins and ends; the offset itself where it cuts none."""
+    backslash = raw.rfind(b"\\", max(0, offset - _ESCAPE_BYTES), offset)
+    match = _UNICODE_ESCAPE.match(raw, backslash) if backslash >= 0 else None
+    if match is None or match.end() <= offset:
+        return offset, offset
+    while backslash > 0 and raw[backslash - 1 : backslash] == b"\\":
+        backslash -= 1
+    return backslash, match.end()

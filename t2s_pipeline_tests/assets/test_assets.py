@@ -13,6 +13,8 @@ from t2s_pipeline.pipeline import Pipeline
 from t2s_pipeline.traces.inbox import all_batches
 from t2s_pipeline_tests.assets.builders import drop, pipeline_in
 
+pytestmark = pytest.mark.slow  # real processes, or a Dagster run per test
+
 
 @pytest.fixture
 def pipeline(tmp_path: Path) -> Pipeline:

@@ -32,6 +32,8 @@ from t2s_pipeline.traces.forgotten import tombstones
 from t2s_pipeline.traces.ingest import ingest_batches
 from t2s_pipeline_tests.assets.builders import REFUSAL, conversation, pipeline_in
 
+pytestmark = pytest.mark.slow  # each test starts programs or remakes a skill
+
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 SECRET_WORD = "Kestrelmoor"
 """A name that only one trace holds; redaction does not know it, which is why somebody wants to forget it."""

@@ -8,13 +8,14 @@ import pytest
 
 from t2s_pipeline.errors import SkillInvalid
 from t2s_pipeline.settings import Settings
-from t2s_pipeline.skills.disclosure import Disclosure, Secrets, disclosures, lines_of
+from t2s_pipeline.skills.disclosure import Disclosure, Secrets, disclosures, lines_of, secrets_of
+from t2s_pipeline.skills.history import rollback
 from t2s_pipeline.skills.tree import FileBody
 from t2s_pipeline.store.frames import frame
 from t2s_pipeline.traces.redact import Redactor
 from t2s_pipeline.traces.redaction.config import RedactionConfig
 from t2s_pipeline.traces.redaction.fingerprints import SALT_BYTES, load_salt
-from t2s_pipeline_tests.skills.builders import Desk, Room, airline, cluster
+from t2s_pipeline_tests.skills.builders import NOW, Desk, Room, airline, cluster
 from t2s_pipeline_tests.traces.secret_set import secret_samples
 
 PASSWORD = "copper-Window77"
@@ -184,3 +185,25 @@ def test_places_are_named_in_reading_order_and_human_lines_are_not_judged() -> N
         Disclosure("SKILL.md", 4, "npm-access-token"),
         Disclosure("references.md", 1, "email"),
     ]
+
+
+def test_one_cannot_go_back_to_a_version_with_a_value_that_became_known_since(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    base = room.paths.base / "desk"
+    base.mkdir(parents=True)
+    (base / "SKILL.md").write_text(f"---\nname: desk\ndescription: Desk.\n---\n\n# Desk\n\n{SUPPORT}\n")
+    harmless = cluster("Be kind", skill="desk")
+    made = []
+    for said in ([harmless], [harmless, cluster(f"Log in with `{PASSWORD}`", skill="desk")], []):
+        room.learn("desk", [*said, cluster("Be quick", skill="desk")])
+        made.append(room.publish("desk").version)
+    oldest, middle, _ = made
+    remember(room, PASSWORD)
+    secrets = secrets_of(room.store, room.paths, room.settings)
+
+    with pytest.raises(SkillInvalid, match="a value redacted from a trace"):
+        rollback(room.paths, "desk", middle, now=NOW, secrets=secrets)
+    back = rollback(room.paths, "desk", oldest, now=NOW, secrets=secrets)
+
+    assert back.version == oldest
+    assert SUPPORT in (room.skill("desk") / "SKILL.md").read_text()

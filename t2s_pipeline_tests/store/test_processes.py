@@ -28,6 +28,8 @@ SPAWN = multiprocessing.get_context("spawn")
 
 HOLD = """
 import sys, duckdb
+
+pytestmark = pytest.mark.slow  # real processes, or a Dagster run per test
 connection = duckdb.connect(sys.argv[1], read_only=sys.argv[2] == "read")
 print("open", flush=True)
 sys.stdin.readline()

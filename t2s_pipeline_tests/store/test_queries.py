@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from t2s_pipeline.settings import DataPaths
-from t2s_pipeline.store import queries
+from t2s_pipeline.store import lineage, queries
 from t2s_pipeline.store.frames import (
     batch_stage_frame,
     clusters_frames,
@@ -131,12 +131,12 @@ def test_quarantine_is_read_for_some_batches_or_for_all(store: Store) -> None:
 
 def test_rules_come_in_reading_order_and_are_found_by_line(store: Store) -> None:
     assert queries.rules_of_skill(store, "sql")["rule_id"].to_list() == ["r-1", "r-9"]
-    assert queries.rules_at_line(store, "sql", "SKILL.md", 8)["rule_id"].to_list() == ["r-1"]
-    assert queries.rules_at_line(store, "sql", "SKILL.md", 9).is_empty()
+    assert lineage.rules_at_line(store, "sql", "SKILL.md", 8)["rule_id"].to_list() == ["r-1"]
+    assert lineage.rules_at_line(store, "sql", "SKILL.md", 9).is_empty()
 
 
 def test_a_rule_is_explained_down_to_the_source_of_each_quote(store: Store) -> None:
-    rows = queries.explain_rows(store, "sql", "r-1")
+    rows = lineage.explain_rows(store, "sql", "r-1")
 
     assert sorted(rows["trace_id"]) == ["t-1", "t-2"]
     assert rows["cluster_id"].unique().to_list() == ["c-1"]
@@ -146,25 +146,37 @@ def test_a_rule_is_explained_down_to_the_source_of_each_quote(store: Store) -> N
 
 
 def test_a_rule_without_evidence_is_still_named(store: Store) -> None:
-    (row,) = queries.explain_rows(store, "sql", "r-9").rows(named=True)
+    (row,) = lineage.explain_rows(store, "sql", "r-9").rows(named=True)
 
     assert (row["text"], row["lesson_id"], row["quote"]) == ("Rule r-9.", None, None)
 
 
 def test_impact_names_the_rules_and_clusters_that_rest_on_a_trace(store: Store) -> None:
-    on_rule = queries.impact(store, "t-1").select("cluster_id", "rule_id", "traces", "quotes").rows()
-    on_candidate = queries.impact(store, "t-3").select("cluster_id", "placement", "rule_id").rows()
+    on_rule = lineage.impact(store, "t-1").select("cluster_id", "rule_id", "traces", "quotes").rows()
+    on_candidate = lineage.impact(store, "t-3").select("cluster_id", "placement", "rule_id").rows()
 
     assert on_rule == [("c-1", "r-1", 2, 1)]
     assert on_candidate == [("c-2", "candidate", None)]
-    assert queries.impact(store, "t-8").is_empty()
+    assert lineage.impact(store, "t-8").is_empty()
+
+
+def test_rules_come_with_the_support_of_their_clusters(store: Store) -> None:
+    rows = lineage.supported_rules(store, "sql").select("rule_id", "traces", "success", "failure").rows()
+
+    assert rows == [("r-1", 2, 2, 0), ("r-9", None, None, None)]
+
+
+def test_each_trace_comes_with_the_lines_it_taught(store: Store) -> None:
+    rows = lineage.lines_by_trace(store, "sql").select("trace_id", "status", "lessons", "lines").rows()
+
+    assert rows == [("t-1", "success", 1, ["SKILL.md:7"]), ("t-2", "failure", 1, ["SKILL.md:7"])]
 
 
 def test_the_lessons_of_a_trace_name_their_clusters_and_quotes(store: Store) -> None:
-    (row,) = queries.lessons_of_trace(store, "t-3").rows(named=True)
+    (row,) = lineage.lessons_of_trace(store, "t-3").rows(named=True)
 
     assert (row["cluster_id"], row["do_"], row["quote"]) == ("c-2", "Limit the rows.", "table t-3")
-    assert queries.lessons_of_trace(store, "t-8").is_empty()
+    assert lineage.lessons_of_trace(store, "t-8").is_empty()
 
 
 def test_a_trace_is_named_by_the_beginning_of_its_id_or_the_end_of_its_source(store: Store) -> None:
@@ -217,7 +229,7 @@ def test_a_rule_is_explained_in_half_a_second_among_a_hundred_thousand_lessons(t
     )
 
     started = time.perf_counter()
-    rows = queries.explain_rows(store, "sql", "r-1")
+    rows = lineage.explain_rows(store, "sql", "r-1")
     seconds = time.perf_counter() - started
 
     assert rows.height == size

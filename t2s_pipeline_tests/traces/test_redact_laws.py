@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from t2s_pipeline.traces.redact import Redactor
@@ -123,6 +123,9 @@ def test_the_structure_of_a_value_is_preserved(value: Any) -> None:
 @given(st.sampled_from(SAMPLES), st.sampled_from(PIECES), texts)
 @settings(max_examples=100, deadline=None)
 def test_json_text_stays_json_at_every_depth(sample: Any, key: str, other: str) -> None:
+    # From the head of a private key to its foot everything goes, over the ends of strings too: source code
+    # writes such keys as one literal per line.
+    assume("PRIVATE KEY" not in key)
     text = json.dumps({key: sample.text, "list": [other, sample.value]})
     for _ in range(2):
         clean, _ = REDACTOR.redact_text(text)

@@ -23,6 +23,8 @@ CONFIG = PermittedConfig()
         "Run `git commit` before you go on.",
         "Use `pytest -q <file>` to test one file.",
         "Call https://api.corp.org/v1/items first.",
+        "When it answers “no such item, see https://api.corp.org/v1/items”, look it up.",
+        "`frame.info()` and `st.cloud(x)` tell more.",
         "Call `https://api.corp.org/v1/<name>` for one item.",
         "`bash scripts/run.sh` builds it.",
         "Use `get_user_details` before `book_reservation`; pass `--verbose`.",

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 _ESCAPE = re.compile(rb"\\+(?:u00([2-7][0-9A-Fa-f])|([nrt])|([^\w\s\\])|)")
 _WHITE = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+_ONE_LEVEL = re.compile(rb"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,13 @@ class View:
         """Original offset of the byte at `offset` of the view; an escape begins at its backslash."""
         place = bisect_right(self.starts, offset) - 1
         return self.origins[place] + offset - self.starts[place]
+
+    def offset(self, origin: int) -> int:
+        """Offset in the view of an original byte; inside of an escape, where the escape begins."""
+        place = bisect_right(self.origins, origin) - 1
+        offset = self.starts[place] + origin - self.origins[place]
+        ends_before = place + 1 < len(self.starts) and offset >= self.starts[place + 1]
+        return self.starts[place] if ends_before else offset
 
 
 def decoded(raw: bytes) -> View:
@@ -57,6 +65,25 @@ def decoded(raw: bytes) -> View:
         length += 1
         starts.append(length)
         origins.append(end)
+        last = end
+    pieces.append(raw[last:])
+    return View(b"".join(pieces), tuple(starts), tuple(origins))
+
+
+def unescaped(raw: bytes) -> View:
+    """The view of the content of a JSON string with one level of escapes resolved, as a parser reads it."""
+    pieces: list[bytes] = []
+    starts, origins = [0], [0]
+    length = last = 0
+    for match in _ONE_LEVEL.finditer(raw):
+        start, end = match.span()
+        code, char = match.groups()
+        put = chr(int(code, 16)).encode("utf-8", "surrogatepass") if code else _WHITE.get(char, char)
+        pieces += (raw[last:start], put)
+        length += start - last
+        starts += (length, length + len(put))
+        origins += (start, end)
+        length += len(put)
         last = end
     pieces.append(raw[last:])
     return View(b"".join(pieces), tuple(starts), tuple(origins))
