@@ -26,10 +26,10 @@ from t2s_pipeline_tests.store.writers import own_traces, write_and_rewrite, writ
 
 SPAWN = multiprocessing.get_context("spawn")
 
+pytestmark = pytest.mark.slow  # real processes
+
 HOLD = """
 import sys, duckdb
-
-pytestmark = pytest.mark.slow  # real processes, or a Dagster run per test
 connection = duckdb.connect(sys.argv[1], read_only=sys.argv[2] == "read")
 print("open", flush=True)
 sys.stdin.readline()
