@@ -160,7 +160,7 @@ def _base(directory: Path) -> list[tuple[str, str]]:
 
 def _code(settings: Settings) -> dict[str, Any]:
     """What else decides how a directory comes out: the code, and the settings that steer it."""
-    steering = {"engine", "min_tasks", "min_sources", "max_fdr", "min_informative_strata"}
+    steering = {"engine", "min_tasks", "min_sources", "half_life_days", "max_fdr", "min_informative_strata"}
     # Sets come out in another order in every process.
     permitted = {name: sorted(values) for name, values in settings.permitted.model_dump(mode="json").items()}
     versions = [analysts_version(settings.engine), CLUSTERS_VERSION, DIRECTORY_VERSION]

@@ -3,7 +3,7 @@ code that made it believed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,9 +45,18 @@ class Accounting:
     """What became of the lessons of a skill."""
 
     lessons: int
-    in_clusters: int
+    """That passed the checks."""
+    placed: Mapping[str, int]
+    """Of these: in rules of SKILL.md (`skill`), in rules of references, in candidates."""
+    refused: int
+    """Further lessons, which did not pass the checks; each is kept with its reason."""
     lost: tuple[str, ...]
     """Ids of lessons that are in no cluster."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether every lesson is in exactly one place."""
+        return not self.lost and sum(self.placed.values()) == self.lessons
 
 
 @dataclass(frozen=True)
@@ -91,10 +100,13 @@ def _grounding_of(store: Store, batch: str) -> Grounding:
 
 
 def accounting(store: Store, skill: str) -> Accounting:
-    """Whether every lesson of a skill is in a cluster of its latest consolidation."""
-    lessons = audit.lesson_count(store, skill)
-    lost = audit.unplaced_lessons(store, skill)
-    return Accounting(lessons=lessons, in_clusters=lessons - len(lost), lost=tuple(lost))
+    """Where every lesson of a skill went in its latest consolidation."""
+    return Accounting(
+        lessons=audit.lesson_count(store, skill),
+        placed=audit.places_of_lessons(store, skill),
+        refused=audit.refused_count(store, skill),
+        lost=tuple(audit.unplaced_lessons(store, skill)),
+    )
 
 
 def spec_problems(pipeline: Pipeline, skill: str) -> list[str]:

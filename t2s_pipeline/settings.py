@@ -58,6 +58,11 @@ class Settings(BaseSettings):
     """Distinct trace files a rule has to rest on before it enters the skill at all. With 2 or more, nobody
     who can place one file into the inbox can write a rule."""
 
+    half_life_days: float | None = Field(default=None, gt=0)
+    """Days after which a task counts only half, and after as many again a quarter, from the newest trace of
+    the skill back. A rule whose tasks count less than half of `min_tasks` goes back to waiting. Off by
+    default; a trace without times always counts in full."""
+
     max_fdr: float = Field(default=0.05, gt=0, lt=1)
     """False discovery rate kept over all features tried in the contrasts of a skill
     (Benjamini-Hochberg)."""

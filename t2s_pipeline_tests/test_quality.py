@@ -7,6 +7,8 @@ import pytest
 
 from t2s_pipeline import quality
 from t2s_pipeline.analysts.analyse import analyse_batches
+from t2s_pipeline.analysts.statistical.phrasing import StatisticalMerger
+from t2s_pipeline.consolidation.consolidate import consolidate_skill
 from t2s_pipeline.outstanding import plan_inbox
 from t2s_pipeline.pipeline import Pipeline
 from t2s_pipeline.store import audit
@@ -49,7 +51,21 @@ def test_lessons_in_no_cluster_are_counted_as_lost(pipeline: Pipeline) -> None:
     found = quality.accounting(pipeline.store, "booking")
 
     assert found.lessons == len(found.lost) == 2
-    assert found.in_clusters == 0
+    assert not found.placed
+    assert not found.holds
+
+
+def test_lessons_in_clusters_are_counted_by_place_and_none_twice(pipeline: Pipeline) -> None:
+    consolidate_skill(pipeline.store, pipeline.settings, "booking", StatisticalMerger())
+
+    found = quality.accounting(pipeline.store, "booking")
+    members = pipeline.store.query("SELECT * FROM cluster_lessons")
+    pipeline.store.replace({"skill": "booking"}, {"cluster_lessons": pl.concat([members, members])})
+    doubled = quality.accounting(pipeline.store, "booking")
+
+    assert found.holds
+    assert sum(found.placed.values()) == found.lessons == 2
+    assert not doubled.holds and not doubled.lost
 
 
 def test_the_share_read_counts_what_was_quarantined(pipeline: Pipeline) -> None:

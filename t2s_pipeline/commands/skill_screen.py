@@ -41,10 +41,10 @@ def show_explanation(console: Console, explanation: Explanation, path: Path) -> 
             f"support: {support.traces} traces of {support.tasks} tasks, {support.success} succeeded and "
             f"{support.failure} failed; seen {support.occurrences} times"
         )
-        if support.success_when_followed is not None and support.success_when_not is not None:
+        if support.effect is not None:
             say(
-                f"success when followed {support.success_when_followed:.0%}, otherwise "
-                f"{support.success_when_not:.0%} (same tasks)"
+                f"success when followed {support.effect.success_with:.0%}, otherwise "
+                f"{support.effect.success_without:.0%} (same tasks)"
             )
         if explanation.generated:
             say(f"as the pipeline would write it: {explanation.generated.strip()}")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
 from t2s_pipeline.analysts.lesson import Lesson
 from t2s_pipeline.consolidation.admission import Needed
-from t2s_pipeline.consolidation.cluster import LessonMerger
-from t2s_pipeline.consolidation.conflicts import resolve_conflicts
+from t2s_pipeline.consolidation.ageing import weights_by_age
+from t2s_pipeline.consolidation.cluster import Cluster, LessonMerger
+from t2s_pipeline.consolidation.conflicts import Conflict, resolve_conflicts
 from t2s_pipeline.consolidation.drafts import cluster_of, drafts_of, join_equal_advice
 from t2s_pipeline.consolidation.embed import Embedder, WordLlamaEmbedder
 from t2s_pipeline.consolidation.findings import Finding, findings_of, join_findings
@@ -23,7 +25,7 @@ from t2s_pipeline.consolidation.result import Balance, Consolidation, Refused, a
 from t2s_pipeline.consolidation.tree import judge_findings
 from t2s_pipeline.settings import DataPaths, Settings
 from t2s_pipeline.store.frames import clusters_frames, frame
-from t2s_pipeline.store.queries import lessons_by_id
+from t2s_pipeline.store.queries import last_times, lessons_by_id
 from t2s_pipeline.store.safety import source_of_traces
 from t2s_pipeline.store.store import Store
 
@@ -86,7 +88,10 @@ def consolidate_skill(
     nodes = NodeFiles(DataPaths(settings.data).cache / "merges" / skill)
     lessons = lessons_by_id(store, skill)
     sources = source_of_traces(store, skill) if settings.min_sources > 1 else {}
-    needed = Needed(settings.min_tasks, settings.min_sources, sources)
+    weights = {}
+    if settings.half_life_days is not None:
+        weights = weights_by_age(last_times(store, skill), settings.half_life_days)
+    needed = Needed(settings.min_tasks, settings.min_sources, sources, weights)
     gate = gate_of_skill(store, skill, settings.permitted)
     result = _consolidate(lessons, skill, needed, merger, None, nodes, gate)
     conflicts = frame(
@@ -124,18 +129,20 @@ def consolidate(
     merger: LessonMerger,
     min_sources: int = 1,
     source_of: Mapping[str, str] | None = None,
+    weight_of: Mapping[str, float] | None = None,
     gate: Gate = open_gate,
     embedder: Embedder | None = None,
     nodes: Nodes | None = None,
 ) -> Consolidation:
     """Clusters and conflicts of `lessons`: a function of their set, whatever their order or batches.
 
-    `source_of` says from which file a trace comes, `gate` which clusters may not be said. `embedder`
-    (default: wordllama) proposes what an engine that costs should compare; `nodes` keeps that engine's
-    answers between calls. Neither of the two plays a part for the statistical engine.
+    `source_of` says from which file a trace comes, `weight_of` how much it still counts, `gate` which
+    clusters may not be said. `embedder` (default: wordllama) proposes what an engine that costs should
+    compare; `nodes` keeps that engine's answers between calls. Neither of the two plays a part for the
+    statistical engine.
     """
     by_id = {lesson.lesson_id: lesson for lesson in lessons}
-    needed = Needed(min_tasks, min_sources, source_of or {})
+    needed = Needed(min_tasks, min_sources, source_of or {}, weight_of or {})
     return _consolidate(by_id, skill, needed, merger, embedder, nodes or NodesInMemory(), gate)
 
 
@@ -163,28 +170,54 @@ def _consolidate(
     drafts, spent = drafts_of(findings, by_id, needed, merger, nodes)
     drafts, spent_again = join_equal_advice(drafts, by_id, needed, merger, nodes)
     silent = [cluster_of(skill, draft) for draft in drafts if draft.silent]
-    # What may not be said defeats nothing that may.
-    speaking, barred = held_back((cluster_of(skill, draft) for draft in drafts if not draft.silent), gate)
-    id_of = {lesson_id: cluster.cluster_id for cluster in speaking for lesson_id in cluster.lesson_ids}
-    across, told = (
-        [(id_of[one], id_of[other]) for one, other in pairs if one in id_of and other in id_of]
-        for pairs in (said.across, opposed)
-    )
-    resolution = resolve_conflicts(speaking, by_id, across, told)
-    decided = {cluster.cluster_id: cluster for cluster in (*silent, *barred, *resolution.clusters)}
-    # A split has added a condition to the words of both sides.
-    split = [conflict for conflict in resolution.conflicts if conflict.decision == "split"]
-    sides = {cluster_id for conflict in split for cluster_id in (conflict.winner, conflict.loser)}
-    _, barred_later = held_back([decided[cluster_id] for cluster_id in sorted(sides)], gate)
-    decided |= {cluster.cluster_id: cluster for cluster in barred_later}
-    final = [decided[cluster_id] for cluster_id in sorted(decided)]
+    speaking = [cluster_of(skill, draft) for draft in drafts if not draft.silent]
+    decided = _decided(speaking, by_id, said.across, opposed, gate)
+    clusters = sorted((*silent, *decided.clusters), key=lambda cluster: cluster.cluster_id)
     return Consolidation(
         skill=skill,
-        clusters=tuple(final),
-        conflicts=resolution.conflicts,
+        clusters=tuple(clusters),
+        conflicts=decided.conflicts,
         refused=refused,
-        not_permitted=tuple(sorted(cluster.cluster_id for cluster in (*barred, *barred_later))),
+        not_permitted=decided.not_permitted,
         effort=Effort.over((effort, spent, spent_again)),
+    )
+
+
+@dataclass(frozen=True)
+class _Decided:
+    """Clusters that say something, once it is decided which of them may."""
+
+    clusters: tuple[Cluster, ...]
+    conflicts: tuple[Conflict, ...]
+    not_permitted: tuple[str, ...]
+
+
+def _decided(
+    clusters: Sequence[Cluster],
+    lessons: Mapping[str, Lesson],
+    across: Iterable[tuple[str, str]],
+    opposed: Iterable[tuple[str, str]],
+    gate: Gate,
+) -> _Decided:
+    """The gate and the conflicts; `across` and `opposed` name clusters by one of their lessons."""
+    # What may not be said defeats nothing that may.
+    allowed, barred = held_back(clusters, gate)
+    id_of = {lesson_id: cluster.cluster_id for cluster in allowed for lesson_id in cluster.lesson_ids}
+    by_words, by_engine = (
+        [(id_of[one], id_of[other]) for one, other in pairs if one in id_of and other in id_of]
+        for pairs in (across, opposed)
+    )
+    resolution = resolve_conflicts(allowed, lessons, by_words, by_engine)
+    standing = {cluster.cluster_id: cluster for cluster in resolution.clusters}
+    # A split has added a condition to the words of both sides.
+    split = [conflict for conflict in resolution.conflicts if conflict.decision == "split"]
+    sides = sorted({cluster_id for conflict in split for cluster_id in (conflict.winner, conflict.loser)})
+    _, barred_now = held_back([standing[cluster_id] for cluster_id in sides], gate)
+    standing |= {cluster.cluster_id: cluster for cluster in (*barred, *barred_now)}
+    return _Decided(
+        clusters=tuple(standing.values()),
+        conflicts=resolution.conflicts,
+        not_permitted=tuple(sorted(cluster.cluster_id for cluster in (*barred, *barred_now))),
     )
 
 

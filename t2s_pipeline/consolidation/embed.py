@@ -13,7 +13,6 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.feature_extraction.text import HashingVectorizer
 
 SCALE = 127
 """Largest absolute value of a coordinate."""
@@ -59,28 +58,12 @@ class WordLlamaEmbedder:
         encoded = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         for row, tokens in enumerate(encoded):
             if tokens.ids:
-                vectors[row] = _quantised(self._tokens[tokens.ids].sum(axis=0, dtype=np.float64))
+                vectors[row] = quantised(self._tokens[tokens.ids].sum(axis=0, dtype=np.float64))
         return vectors
 
 
-class NgramEmbedder:
-    """Hashed character n-grams: no weights, sees spelling and not meaning."""
-
-    name = "char-ngrams-512"
-
-    def __init__(self) -> None:
-        self._vectorizer = HashingVectorizer(
-            analyzer="char_wb", ngram_range=(3, 5), n_features=512, norm=None, dtype=np.float64
-        )
-
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        vectors = np.zeros((len(texts), 512), dtype=np.int8)
-        for row, counts in enumerate(self._vectorizer.transform(texts)):
-            vectors[row] = _quantised(counts.toarray()[0])
-        return vectors
-
-
-def _quantised(vector: NDArray[np.float64]) -> Vectors:
+def quantised(vector: NDArray[np.float64]) -> Vectors:
+    """The direction of a vector in small integers."""
     largest = float(np.abs(vector).max())
     if largest == 0.0:
         return np.zeros(vector.shape, dtype=np.int8)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from t2s_pipeline.errors import EditRefused, SkillInvalid
-from t2s_pipeline.skills.description import describe
 from t2s_pipeline.skills.document import Document, Section, without_ending
 from t2s_pipeline.skills.edits import (
     AddSection,
@@ -36,6 +35,7 @@ from t2s_pipeline.skills.writer import (
     Generated,
     Reference,
     create_skill,
+    describe,
     introduction,
     provenance,
     reference_files,

@@ -13,8 +13,7 @@ from t2s_pipeline.settings import DataPaths
 from t2s_pipeline.skills.disclosure import Secrets, lines_of_people, require_nothing_disclosed
 from t2s_pipeline.skills.document import split_lines
 from t2s_pipeline.skills.lineage_file import Lineage
-from t2s_pipeline.skills.place import Place, lineage_of, timestamp
-from t2s_pipeline.skills.projection import project_versions
+from t2s_pipeline.skills.place import Place, lineage_of, project_versions, timestamp
 from t2s_pipeline.skills.tree import LINEAGE_FILE, SkillTree, content_hash, without_version
 from t2s_pipeline.skills.versions import Publication, VersionRecord, Versions
 from t2s_pipeline.store.store import Store

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from t2s_pipeline.consolidation.cluster import Support
 from t2s_pipeline.errors import SkillInvalid
 from t2s_pipeline.skills.document import Document, Section, resolve_link, without_ending
 from t2s_pipeline.skills.lineage_file import EvidenceQuote, Lineage, LineageRule, RuleState, read_lineage
@@ -27,20 +28,6 @@ file (when no line was asked for)."""
 
 _DEEPEST = 3
 """Levels between a file and its skill directory that are searched for SKILL.md."""
-
-
-class SupportCounts(BaseModel):
-    """How much stands behind a rule."""
-
-    model_config = ConfigDict(frozen=True)
-
-    traces: int
-    tasks: int
-    success: int
-    failure: int
-    occurrences: int
-    success_when_followed: float | None = None
-    success_when_not: float | None = None
 
 
 class RuleAt(BaseModel):
@@ -74,7 +61,7 @@ class Explanation(BaseModel):
     state: RuleState | None = None
     generated: str | None = None
     """What the pipeline would write where the line is a person's."""
-    support: SupportCounts | None = None
+    support: Support | None = None
     evidence: tuple[EvidenceQuote, ...] = ()
     evidence_total: int = 0
     rules: tuple[RuleAt, ...] = ()
@@ -145,7 +132,6 @@ def _answer(
         )
     rule = max(rules, key=lambda item: (item.support.tasks, item.support.traces, item.rule_id))
     changed = rule.text != text
-    effect = rule.support.effect
     return Explanation.model_validate(
         {
             **place,
@@ -155,11 +141,7 @@ def _answer(
             "cluster_id": rule.cluster_id,
             "state": "hand_edited" if changed else rule.state,
             "generated": (rule.generated or rule.text) if changed else rule.generated,
-            "support": SupportCounts(
-                **rule.support.model_dump(exclude={"effect"}),
-                success_when_followed=effect.success_with if effect else None,
-                success_when_not=effect.success_without if effect else None,
-            ),
+            "support": rule.support,
             "evidence": rule.evidence,
             "evidence_total": rule.evidence_total,
             "rules": tuple(_at(other, line or 0) for other in rules),
@@ -282,7 +264,7 @@ def _from_store(store: Store, skill: str, path: str, line: int, document: Docume
         rule_id=rule["rule_id"],
         cluster_id=rule["cluster_id"],
         state="written",
-        support=SupportCounts(**counts) if first["traces"] is not None else None,
+        support=Support(**counts) if first["traces"] is not None else None,
         evidence=tuple(quotes),
         evidence_total=len(quotes),
         rules=(RuleAt(rule_id=rule["rule_id"], path=path, line=line, text=text),),

@@ -1,4 +1,4 @@
-"""The directory in place: which version it is, and putting another version there."""
+"""The directory in place: which version it is, putting another version there, and telling the store."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from t2s_pipeline.skills.lineage_file import Lineage, read_lineage
 from t2s_pipeline.skills.swap import discard, exchange, recover, replace_directory
 from t2s_pipeline.skills.tree import LINEAGE_FILE, SKILL_FILE, SkillTree, content_hash, read_tree
 from t2s_pipeline.skills.versions import Publication, VersionRecord, Versions
+from t2s_pipeline.store.frames import frame
+from t2s_pipeline.store.store import Store
 
 
 def timestamp(now: datetime) -> str:
@@ -100,6 +102,33 @@ class Place:
             discard(old, self.path)
         self.versions.publish(publication)
         return True
+
+
+def project_versions(store: Store, place: Place) -> None:
+    """Copy what the files say about versions and published rules into the store, for queries."""
+    skill, files = place.versions.skill, place.files() or {}
+    lineage = lineage_of(files)
+    current = place.deployed(files)
+    rules = (
+        {
+            **rule.model_dump(include={"rule_id", "cluster_id", "path", "text"}),
+            "skill": skill,
+            "version": lineage.version,
+            "first_line": rule.line,
+            "last_line": rule.line,
+        }
+        for rule in (lineage.rules if lineage else ())
+        if lineage
+    )
+    versions = (
+        {
+            **record.model_dump(include={"skill", "version", "parent", "created_at", "rules", "lessons"}),
+            "published": record.version == current,
+            "body": record.model_dump_json(),
+        }
+        for record in place.versions.records()
+    )
+    store.replace({"skill": skill}, {"rules": frame("rules", rules), "versions": frame("versions", versions)})
 
 
 def lineage_of(files: SkillTree) -> Lineage | None:

@@ -18,8 +18,7 @@ from t2s_pipeline.skills.document import Document
 from t2s_pipeline.skills.forgetting import forget_versions
 from t2s_pipeline.skills.lineage_file import Lineage
 from t2s_pipeline.skills.merge import State, merge_hand_edits
-from t2s_pipeline.skills.place import Place, lineage_of, timestamp
-from t2s_pipeline.skills.projection import project_versions
+from t2s_pipeline.skills.place import Place, lineage_of, project_versions, timestamp
 from t2s_pipeline.skills.sources import Learnt, learnt_from_store
 from t2s_pipeline.skills.spec import REFERENCES, body_size, check_skill_tree
 from t2s_pipeline.skills.swap import replace_directory

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from t2s_pipeline.analysts.lesson import Section
 from t2s_pipeline.consolidation.cluster import Cluster
 from t2s_pipeline.skills.sources import Learnt
-from t2s_pipeline.skills.tokens import estimate_tokens
+from t2s_pipeline.skills.spec import estimate_tokens
 from t2s_pipeline.skills.wording import rule_line
 
 SECTIONS: tuple[Section, ...] = ("workflow", "tools", "recovery", "cost")

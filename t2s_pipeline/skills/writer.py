@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from t2s_pipeline import __version__
 from t2s_pipeline.analysts.lesson import Section
-from t2s_pipeline.skills.description import describe
-from t2s_pipeline.skills.document import Document, without_ending
+from t2s_pipeline.skills.document import Document, plain_text, without_ending
 from t2s_pipeline.skills.edits import Patch
 from t2s_pipeline.skills.frontmatter import set_keys
 from t2s_pipeline.skills.lineage_file import Written
@@ -27,11 +28,12 @@ from t2s_pipeline.skills.sources import Learnt
 from t2s_pipeline.skills.spec import (
     MAX_BODY_LINES,
     MAX_BODY_TOKENS,
+    MAX_OWN_DESCRIPTION,
     MAX_REFERENCE_LINES_WITHOUT_CONTENTS,
     REFERENCES,
 )
 from t2s_pipeline.skills.tree import NO_VERSION, SKILL_FILE, FileBody
-from t2s_pipeline.skills.wording import counted, title_words
+from t2s_pipeline.skills.wording import counted, safe_inline, title_words, visible
 
 GENERATOR = f"t2s-pipeline {__version__}"
 
@@ -42,6 +44,11 @@ STRUCTURE_TOKENS = 700
 REFERENCES_TITLE = "Rarer cases"
 LINK_OPENING = "- Read ["
 """How every line begins that links to a reference of ours."""
+
+_MOST_TOOLS = 3
+_MOST_POINTS = 3
+_POINT_LENGTH = 110
+"""Tools and rules named in a description, and characters of a rule there."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,57 @@ def create_skill(learnt: Learnt) -> Generated:
         based_on="nothing",
         problems=made.problems,
     )
+
+
+def describe(skill: str, rules: Sequence[Rule]) -> str:
+    """When to open the skill, its distinguishing clause first: the work, the tools, then the main rules.
+
+    `rules` come best supported first.
+    """
+    title = title_words(skill)
+    tools = [tool for tool in _main_tools(rules) if tool.lower() not in title.lower().split()]
+    if tools:
+        text = f"{title}: tasks that use {_listed(tools)}. Use before the first call and when a call fails."
+    else:
+        text = f"{title} tasks. Use before starting one and when a step fails."
+    points: list[str] = []
+    for rule in rules:
+        point = _point(rule)
+        longer = f"{text} Main rules: {'; '.join([*points, point])}."
+        if point and len(longer) <= MAX_OWN_DESCRIPTION and len(points) < _MOST_POINTS:
+            points.append(point)
+    return f"{text} Main rules: {'; '.join(points)}." if points else text
+
+
+def _main_tools(rules: Sequence[Rule]) -> list[str]:
+    """Tools by the number of rules about them; those with the best supported rule first among equals."""
+    labels = [label for rule in rules if (label := _plain(tool_label(rule.tool))) and len(label) <= 40]
+    return [tool for tool, _ in Counter(labels).most_common(_MOST_TOOLS)]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def _point(rule: Rule) -> str:
+    """The headline as a clause: no Markdown, no capital unless the first word is a name, no full stop."""
+    text = _plain(plain_text(safe_inline(rule.cluster.text.headline, 400))).rstrip(".!?…")
+    if len(text) > _POINT_LENGTH:
+        text = " ".join(re.sub(r"\s*\([^()]*\)", "", text).split())
+    for mark in ("; ", ": "):
+        head = text.partition(mark)[0]
+        whole = head.count("“") == head.count("”")
+        if len(text) > _POINT_LENGTH and len(head) >= 20 and whole:
+            text = head
+    if len(text) > _POINT_LENGTH:
+        return ""
+    starts_plain = re.match(r"[A-Z][a-z]+\b(?![_./(])", text)
+    return text[:1].lower() + text[1:] if starts_plain else text
+
+
+def _plain(text: str) -> str:
+    """Without the characters that clients read as tags, or that end the frontmatter early."""
+    return " ".join(re.sub(r"[<>`]", " ", visible(text)).replace("---", "–").split())
 
 
 def introduction(learnt: Learnt, has_rules: bool) -> str:

@@ -28,6 +28,24 @@ def unplaced_lessons(store: Store, skill: str) -> list[str]:
     return rows["lesson_id"].to_list()
 
 
+def places_of_lessons(store: Store, skill: str) -> dict[str, int]:
+    """Lessons in clusters of the latest consolidation, by the placement of the cluster; a lesson that is in
+    two clusters counts twice.
+    """
+    rows = store.query(
+        "SELECT placement, count(*) AS lessons FROM cluster_lessons JOIN clusters USING (skill, cluster_id)"
+        " WHERE skill = ? GROUP BY placement ORDER BY placement",
+        [skill],
+    )
+    return dict(rows.iter_rows())
+
+
+def refused_count(store: Store, skill: str) -> int:
+    """Lessons of a skill that did not pass the checks, each kept with its reason."""
+    rows = store.query("SELECT count(*) AS refused FROM refused_lessons WHERE skill = ?", [skill])
+    return int(rows["refused"][0])
+
+
 def lesson_count(store: Store, skill: str) -> int:
     """Distinct lessons of a skill."""
     rows = store.query("SELECT count(DISTINCT lesson_id) AS lessons FROM lessons WHERE skill = ?", [skill])

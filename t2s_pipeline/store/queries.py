@@ -119,6 +119,17 @@ def actions_of_skill(store: Store, skill: str) -> pl.DataFrame:
     return store.query("SELECT * FROM actions WHERE skill = ? ORDER BY trace_id, position", [skill])
 
 
+def last_times(store: Store, skill: str) -> dict[str, str]:
+    """The latest time a step of a trace carries (ISO 8601), by trace id; traces without one are left out."""
+    rows = store.query(
+        "SELECT trace_id, max(json_extract_string(body, '$.timestamp')) AS last FROM steps"
+        " WHERE trace_id IN (SELECT trace_id FROM traces WHERE skill = ?) GROUP BY trace_id"
+        " HAVING last IS NOT NULL ORDER BY trace_id",
+        [skill],
+    )
+    return dict(rows.iter_rows())
+
+
 def lessons_of_skill(store: Store, skill: str) -> list[Lesson]:
     """Every lesson of a skill, ordered by id."""
     return list(lessons_by_id(store, skill).values())

@@ -2,7 +2,7 @@
 
     python -m t2s_pipeline_tests.benchmarks.bench_explain [--lessons 100000]
 
-The lessons are consolidated and published; then every line of the skill that is not blank is explained: from
+The lessons are consolidated and published; then the lines of the skill that are not blank are explained: from
 the lineage file beside it, and from the store alone as for a skill that has lost that file. Some lines are
 explained by the program itself, start of the interpreter included. Ends with 1 when a line takes too long.
 """
@@ -10,6 +10,7 @@ explained by the program itself, start of the interpreter included. Ends with 1 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import shutil
 import subprocess
@@ -70,10 +71,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print a table, keep a report; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--lessons", type=int, default=100_000)
+    parser.add_argument("--lines", type=int, default=300, help="so many lines, evenly spread; 0 takes all")
     parser.add_argument("--json", type=Path, default=REPORT)
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as directory:
-        measured = measure(Path(directory), chosen.lessons)
+        measured = measure(Path(directory), chosen.lessons, chosen.lines)
     Console().print(_table(measured, chosen.lessons))
     chosen.json.parent.mkdir(parents=True, exist_ok=True)
     chosen.json.write_text(json.dumps([asdict(one) for one in measured], indent=2) + "\n", encoding="utf-8")
@@ -83,14 +85,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if late else 0
 
 
-def measure(root: Path, lessons: int) -> list[Measured]:
-    """Publish a skill from that many lessons and ask about all of it."""
+def measure(root: Path, lessons: int, lines: int) -> list[Measured]:
+    """Publish a skill from that many lessons and ask about so many of its lines."""
     pipeline = pipeline_at(Settings(data=root / "data"))
     traces = learn(pipeline, lessons)
     skill = pipeline.paths.skills / SKILL
     bare = root / SKILL
     shutil.copytree(skill, bare, ignore=shutil.ignore_patterns(LINEAGE_FILE))
-    places, bare_places = lines_of(skill), lines_of(bare)
+    places, bare_places = (spread(lines_of(where), lines) for where in (skill, bare))
+    # What the lessons left in memory is no part of the question.
+    gc.collect()
+    gc.freeze()
 
     def explained(place: Place, store: Store | None) -> None:
         if not explain(*place, store=store).note:
@@ -100,13 +105,14 @@ def measure(root: Path, lessons: int) -> list[Measured]:
         command = [sys.executable, "-m", "t2s_pipeline.cli", "explain", f"{place[0]}:{place[1]}"]
         subprocess.run(command, check=True, capture_output=True)
 
-    some = places[:: max(1, len(places) // PROGRAMS)]
-    return [
+    measured = [
         _timed("explain, from the lineage file", places, lambda place: explained(place, None)),
         _timed("explain, from the store", bare_places, lambda place: explained(place, pipeline.store)),
-        _timed("t2s explain, the whole program", some, by_program),
+        _timed("t2s explain, the whole program", spread(places, PROGRAMS), by_program),
         _timed("impact", traces[:PROGRAMS], lambda trace_id: impact(pipeline, trace_id)),
     ]
+    gc.unfreeze()
+    return measured
 
 
 def learn(pipeline: Pipeline, number: int) -> list[str]:
@@ -130,6 +136,11 @@ def lines_of(skill: Path) -> list[Place]:
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
         if line.strip()
     ]
+
+
+def spread(places: Sequence[Place], most: int) -> Sequence[Place]:
+    """About so many of the places, from first to last; all of them for 0."""
+    return places[:: max(1, len(places) // most)] if most else places
 
 
 def _timed(what: str, asked: Iterable[Asked], ask: Callable[[Asked], object]) -> Measured:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from zlib import crc32
 
+import numpy as np
 from hypothesis import strategies as st
 
 from t2s_pipeline.analysts.lesson import Evidence, Lesson, LessonKind, RuleText, Section, Signature
 from t2s_pipeline.consolidation.cluster import Support
+from t2s_pipeline.consolidation.embed import Vectors, quantised
 from t2s_pipeline.consolidation.merge import Judgement, Stated
 from t2s_pipeline.errors import EndpointError
 
@@ -70,6 +73,21 @@ def worded(trace: int | str = 1, **fields: Any) -> Lesson:
 
 def by_id(*lessons: Lesson) -> dict[str, Lesson]:
     return {one.lesson_id: one for one in lessons}
+
+
+class SpellingEmbedder:
+    """Counts of three letters in a row: sees spelling and not meaning, and has no weights to load."""
+
+    name = "spelling"
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        vectors = np.zeros((len(texts), 256), dtype=np.int8)
+        for row, text in enumerate(texts):
+            counts = np.zeros(256)
+            for start in range(len(text) - 2):
+                counts[crc32(text[start : start + 3].encode()) % 256] += 1
+            vectors[row] = quantised(counts)
+        return vectors
 
 
 class PlainMerger:

@@ -69,3 +69,22 @@ def test_one_file_is_not_enough_for_a_reference_either_but_for_a_fix_that_passed
     places = [admit(lessons, count_support(lessons), needed)[0] for lessons in (stuck, fixed)]
 
     assert places == ["candidate", "skill"]
+
+
+def test_tasks_that_only_old_traces_show_stop_counting() -> None:
+    lessons = [lesson(1, task="a"), lesson(2, task="b"), lesson(3, task="c")]
+    first, second, _ = (one.trace_id for one in lessons)
+    weights = {first: 0.25, second: 0.5}
+
+    aged = admit(lessons[:2], count_support(lessons[:2]), Needed(2, weight_of=weights))
+    with_one_of_unknown_age = admit(lessons, count_support(lessons), Needed(2, weight_of=weights))
+
+    assert aged == ("candidate", "2 tasks, so long ago that they count as 0.8")
+    assert with_one_of_unknown_age == ("skill", "3 tasks")
+
+
+def test_a_task_counts_as_much_as_its_newest_trace() -> None:
+    lessons = [lesson(1, task="a"), lesson(2, task="a"), lesson(3, task="b")]
+    weights = dict(zip((one.trace_id for one in lessons), (0.1, 0.6, 0.4), strict=True))
+
+    assert admit(lessons, count_support(lessons), Needed(2, weight_of=weights))[0] == "skill"

@@ -13,20 +13,20 @@ from hypothesis import strategies as st
 from t2s_pipeline.analysts.lesson import Lesson
 from t2s_pipeline.consolidation.cluster import Cluster, LessonMerger
 from t2s_pipeline.consolidation.consolidate import account, consolidate
-from t2s_pipeline.consolidation.embed import NgramEmbedder
 from t2s_pipeline.consolidation.nodes import NodeFiles, Nodes
 from t2s_pipeline.consolidation.result import Consolidation
 from t2s_pipeline_tests.consolidation.builders import (
     SKILL,
     CostlyMerger,
     PlainMerger,
+    SpellingEmbedder,
     any_lesson,
     lesson,
     some_lessons,
     worded,
 )
 
-EMBEDDER = NgramEmbedder()
+EMBEDDER = SpellingEmbedder()
 Engine = type[PlainMerger] | type[CostlyMerger]
 some_examples = settings(deadline=None, max_examples=40)
 mergers = pytest.mark.parametrize("merger", [PlainMerger, CostlyMerger])
@@ -172,7 +172,7 @@ def test_an_engine_that_always_fails_loses_no_lesson() -> None:
     result = result_of(lessons, CostlyMerger(failures=1000))
 
     assert account(lessons, result).holds
-    assert result.effort.fallbacks == 3
+    assert result.effort.fallbacks == 2
 
 
 def test_an_engine_that_costs_is_not_asked_for_candidates() -> None:

@@ -3,9 +3,10 @@ import socket
 import numpy as np
 import pytest
 
-from t2s_pipeline.consolidation.embed import Embedder, NgramEmbedder, WordLlamaEmbedder
+from t2s_pipeline.consolidation.embed import Embedder, WordLlamaEmbedder
+from t2s_pipeline_tests.consolidation.builders import SpellingEmbedder
 
-EMBEDDERS = [WordLlamaEmbedder, NgramEmbedder]
+EMBEDDERS = [WordLlamaEmbedder, SpellingEmbedder]
 TEXTS = ["compute the total fare", "", "计算总价", "look at the schema", "x" * 5_000]
 
 

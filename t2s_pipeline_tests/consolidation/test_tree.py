@@ -5,14 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from t2s_pipeline.consolidation.embed import NgramEmbedder
 from t2s_pipeline.consolidation.findings import Finding, findings_of
 from t2s_pipeline.consolidation.merge import Effort, Judgement, Stated
 from t2s_pipeline.consolidation.nodes import NodesInMemory
 from t2s_pipeline.consolidation.tree import Judged, judge_findings, topics_of
-from t2s_pipeline_tests.consolidation.builders import CostlyMerger, by_id, worded
+from t2s_pipeline_tests.consolidation.builders import CostlyMerger, SpellingEmbedder, by_id, worded
 
-EMBEDDER = NgramEmbedder()
+EMBEDDER = SpellingEmbedder()
 WORDS = ("total", "fare", "seat", "refund", "schema", "column", "cell", "sheet", "token", "user")
 
 

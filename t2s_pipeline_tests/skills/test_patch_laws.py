@@ -71,7 +71,7 @@ def test_a_patch_changes_only_the_lines_it_addresses(case: tuple[dict[str, FileB
 
 
 @pytest.mark.slow
-@settings(max_examples=1500, deadline=None, suppress_health_check=CALM)
+@settings(max_examples=2000, deadline=None, suppress_health_check=CALM)
 @given(documents_and_patches())
 def test_a_patch_changes_only_the_lines_it_addresses_in_thousands_of_documents(
     case: tuple[dict[str, FileBody], Patch],

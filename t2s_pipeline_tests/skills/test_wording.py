@@ -7,7 +7,7 @@ from hypothesis import given, settings
 
 from t2s_pipeline.consolidation.cluster import RuleText
 from t2s_pipeline.skills.document import Document, plain_text
-from t2s_pipeline.skills.tokens import estimate_tokens
+from t2s_pipeline.skills.spec import estimate_tokens
 from t2s_pipeline.skills.wording import MAX_DETAIL, counted, rule_line, safe_inline, title_words
 from t2s_pipeline_tests.skills.builders import cluster
 from t2s_pipeline_tests.skills.hostile import TEXT

@@ -121,6 +121,16 @@ def test_the_description_says_when_to_open_the_skill() -> None:
     assert len(description) < MAX_OWN_DESCRIPTION + 20
 
 
+def test_the_description_cuts_no_message_in_the_middle() -> None:
+    long = "When `submit` answers “ValidationError: value must be a number without unit, currency or point”"
+
+    text = page("sql-analytics", [cluster(f"{long}, give `value` the way it asks"), cluster("Look first")])
+
+    description = next(line for line in text.splitlines() if line.startswith("description:"))
+    assert "ValidationError" not in description
+    assert "look first" in description
+
+
 def test_more_rules_than_a_page_holds_go_to_a_linked_reference() -> None:
     rules = [
         cluster(
