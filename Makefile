@@ -55,6 +55,7 @@ bench: setup
 	$(BIN)/python -m t2s_pipeline_tests.benchmarks.bench_consolidation
 	$(BIN)/python -m t2s_pipeline_tests.benchmarks.bench_incremental
 	$(BIN)/python -m t2s_pipeline_tests.benchmarks.bench_explain
+	$(BIN)/python -m t2s_pipeline_tests.benchmarks.bench_ingest
 	$(BIN)/python -m t2s_pipeline_tests.benchmarks.bench_redaction
 
 # Against a local server with a fixed delay; no network.

@@ -23,8 +23,8 @@ from t2s_pipeline.store import queries
 from t2s_pipeline.store.frames import batch_stage_frame
 from t2s_pipeline.store.intake import learnt_marks
 from t2s_pipeline.traces import permitted
+from t2s_pipeline.traces.batch_content import TRACES_VERSION
 from t2s_pipeline.traces.inbox import Batch, all_batches, plan_batches
-from t2s_pipeline.traces.ingest import TRACES_VERSION
 
 CLUSTERS_VERSION = source_version([Path(consolidation.__file__).parent, Path(permitted.__file__)])
 """Changes whenever the same lessons could give other clusters."""

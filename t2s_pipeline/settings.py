@@ -31,11 +31,15 @@ class Settings(BaseSettings):
     """Which analysts read the traces. `statistical` needs no model and no network."""
 
     batch_traces: int = Field(default=32, ge=1, le=10_000)
-    """Traces per batch (one Dagster partition). Grown automatically for large landings, so that one
-    landing makes at most `max_batches_per_landing` partitions of a skill."""
+    """Traces per batch (one Dagster partition). Grown automatically for large landings, so that one landing
+    makes at most `max_batches_per_landing` partitions of a skill, or as many as `batch_mb` asks for."""
 
     max_batches_per_landing: int = Field(default=64, ge=1)
     """Upper bound on new partitions per skill and landing; a partition event costs about 15 ms."""
+
+    batch_mb: int = Field(default=32, ge=1)
+    """Megabytes of trace files in a batch of several traces at most, however large the landing: batches are
+    held in memory, whole landings never."""
 
     redaction: RedactionConfig = RedactionConfig()
     """What is hidden before anything reads a trace; `T2S_REDACTION__PERSONAL='[]'` leaves the personal
@@ -45,7 +49,8 @@ class Settings(BaseSettings):
     """Which commands and hosts a rule may name."""
 
     workers: int = Field(default_factory=lambda: min(4, os.cpu_count() or 1), ge=1)
-    """Processes that mine traces at the same time, for landings large enough to be worth starting them."""
+    """Processes that read or mine traces at the same time, for landings large enough to be worth starting
+    them."""
 
     max_record_mb: int = Field(default=64, ge=1)
     """A single trace (one JSONL line, or one JSON file of a container format) above this many

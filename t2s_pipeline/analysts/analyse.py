@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from t2s_pipeline.analysts.statistical.engine import (
 from t2s_pipeline.analysts.statistical.habit_lessons import habit_lessons, shown_steps
 from t2s_pipeline.analysts.statistical.runs import Call, run_from_steps
 from t2s_pipeline.analysts.version import analysts_version
+from t2s_pipeline.programs import answers_of_programs
 from t2s_pipeline.settings import Settings
 from t2s_pipeline.store import frames, queries
 from t2s_pipeline.store.store import Store
@@ -32,8 +32,13 @@ if TYPE_CHECKING:
     from t2s_pipeline.llm.calls import CallRow
 
 BATCHES_AT_A_TIME = 24
-"""Batches read from the store at once: bounds memory, and keeps the number of queries and loads low. More
-than this many batches are mined by several processes; for fewer, starting them takes longer than it saves."""
+BYTES_AT_A_TIME = 64_000_000
+"""Batches, and bytes of their steps, read from the store at once: bounds memory, and keeps the number of
+queries and loads low. More than this is mined by several processes; for less, starting them takes longer than
+it saves."""
+
+_OF_ONE_TRACE = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What odd content of a trace makes mining raise; the traces beside it are none the worse for it."""
 
 
 class AnalysisReport(BaseModel):
@@ -59,6 +64,13 @@ class AnalysisReport(BaseModel):
     by_kind: dict[str, int]
 
 
+class AnalysisOrder(BaseModel):
+    """What a process is asked to mine: `python -m t2s_pipeline.analysts.worker`."""
+
+    settings: Settings
+    groups: list[list[str]]
+
+
 @dataclass
 class _Findings:
     """What the analysts say about one batch."""
@@ -69,6 +81,8 @@ class _Findings:
     refused: list[RefusedLesson] = field(default_factory=list)
     actions: list[dict[str, Any]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    unread: list[dict[str, str]] = field(default_factory=list)
+    """Rows of `analysis_failures` about traces that the statistical analysts cannot read."""
     calls: list[CallRow] = field(default_factory=list)
 
 
@@ -86,10 +100,7 @@ def analyse_batches(
     Raises:
         EndpointError: the `llm` engine is asked for and no endpoint is set.
     """
-    groups = [
-        list(batches[start : start + BATCHES_AT_A_TIME])
-        for start in range(0, len(batches), BATCHES_AT_A_TIME)
-    ]
+    groups = list(_groups(batches, queries.step_bytes(store, batches)))
     reports: dict[str, AnalysisReport] = {}
     if settings.engine == "statistical" and settings.workers > 1 and len(groups) > 1:
         reports |= _analysed_by_many(settings, groups, progress)
@@ -100,19 +111,36 @@ def analyse_batches(
     return {batch: reports[batch] for batch in batches}
 
 
+def _groups(batches: Sequence[str], size_of: Mapping[str, int]) -> Iterator[list[str]]:
+    """The batches in runs that are read at once."""
+    group: list[str] = []
+    size = 0
+    for batch in batches:
+        more = size_of.get(batch, 0)
+        if group and (len(group) == BATCHES_AT_A_TIME or size + more > BYTES_AT_A_TIME):
+            yield group
+            group, size = [], 0
+        group.append(batch)
+        size += more
+    if group:
+        yield group
+
+
 def _analysed_by_many(
     settings: Settings, groups: Sequence[Sequence[str]], progress: Callable[[int], None]
 ) -> dict[str, AnalysisReport]:
     """Reports of the groups that worker processes have read: mining is pure Python, and the store takes the
     writes of many processes."""
-    from t2s_pipeline.analysts.worker import reports_of_worker  # which imports this module
-
     count = min(settings.workers, len(groups))
-    shares = [groups[number::count] for number in range(count)]
+    orders = [
+        AnalysisOrder(settings=settings, groups=[list(group) for group in groups[number::count]])
+        for number in range(count)
+    ]
     reports: dict[str, AnalysisReport] = {}
-    with ThreadPoolExecutor(count) as threads:
-        for part in threads.map(lambda share: reports_of_worker(settings, share, progress), shares):
-            reports |= part
+    for line in answers_of_programs("t2s_pipeline.analysts.worker", orders):
+        done = {key: AnalysisReport.model_validate(body) for key, body in orjson.loads(line).items()}
+        reports |= done
+        progress(sum(report.traces for report in done.values()))
     return reports
 
 
@@ -169,21 +197,32 @@ def _mined(store: Store, group: Sequence[str], held: Collection[str]) -> dict[st
         if row["infra_error"] or row["trace_id"] in held:
             found.excluded += 1
             continue
-        of_trace = [orjson.loads(body) for body in bodies.get(row["trace_id"], ())]
-        run = run_from_steps(
-            of_trace,
-            trace_id=row["trace_id"],
-            skill=row["skill"],
-            task_id=row["task_id"],
-            agent=row["agent"],
-            outcome=row["status"],
-        )
-        by_id = {step["step_id"]: step for step in of_trace}
-        kept, dropped = grounded(lessons_of_run(run), lambda _, step_id, by_id=by_id: by_id.get(step_id))  # type: ignore[misc]
-        found.lessons += kept
-        found.refused += dropped
-        found.actions += action_rows(run, row["batch"])
+        try:
+            _mine(row, bodies.get(row["trace_id"], ()), found)
+        except _OF_ONE_TRACE as error:
+            reason = f"{type(error).__name__}: {error}"[:500]
+            about = {"trace_id": row["trace_id"], "analyst": "statistical", "status": "unreadable"}
+            found.unread.append({**about, "reason": reason})
     return findings
+
+
+def _mine(row: Mapping[str, Any], bodies: Sequence[str], found: _Findings) -> None:
+    """Add what one trace teaches; nothing of it when anything about it cannot be read."""
+    of_trace = [orjson.loads(body) for body in bodies]
+    run = run_from_steps(
+        of_trace,
+        trace_id=row["trace_id"],
+        skill=row["skill"],
+        task_id=row["task_id"],
+        agent=row["agent"],
+        outcome=row["status"],
+    )
+    by_id = {step["step_id"]: step for step in of_trace}
+    kept, dropped = grounded(lessons_of_run(run), lambda _, step_id: by_id.get(step_id))
+    actions = action_rows(run, row["batch"])
+    found.lessons += kept
+    found.refused += dropped
+    found.actions += actions
 
 
 def _add_read_by_model(findings: Mapping[str, _Findings], report: FleetReport) -> None:
@@ -215,7 +254,10 @@ def _stored(store: Store, settings: Settings, batch: str, found: _Findings) -> A
         lessons=len(found.lessons),
         refused=len(found.refused),
     )
-    failures = ({**failure.model_dump(), "batch": batch, "skill": skill} for failure in found.failures)
+    failures = [
+        {**failure, "batch": batch, "skill": skill}
+        for failure in (*found.unread, *(one.model_dump() for one in found.failures))
+    ]
     more = {
         "actions": frames.frame("actions", found.actions),
         "analysis_failures": frames.frame("analysis_failures", failures),
@@ -236,7 +278,7 @@ def _stored(store: Store, settings: Settings, batch: str, found: _Findings) -> A
         excluded=found.excluded,
         lessons=len(found.lessons),
         refused=len(found.refused),
-        failed=len(failed),
+        failed=len(failed | {failure["trace_id"] for failure in found.unread}),
         model_calls=len(made),
         tokens_sent=sum(call.input_tokens or 0 for call in made),
         cost_usd=sum(costs) if costs else None,

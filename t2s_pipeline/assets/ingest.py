@@ -7,8 +7,9 @@ from t2s_pipeline.assets.metadata import traces_metadata
 from t2s_pipeline.assets.partitions import trace_batches
 from t2s_pipeline.assets.team import OWNERS, RETRY_WHEN_BUSY
 from t2s_pipeline.pipeline import Pipeline
+from t2s_pipeline.traces.batch_content import TRACES_VERSION
 from t2s_pipeline.traces.inbox import load_batch
-from t2s_pipeline.traces.ingest import TRACES_VERSION, ingest_batches
+from t2s_pipeline.traces.ingest import ingest_batches
 
 trace_inbox = dg.AssetSpec(
     "trace_inbox",

@@ -15,8 +15,8 @@ from t2s_pipeline.intake import HeldTrace, held_by_batch
 from t2s_pipeline.pipeline import Pipeline
 from t2s_pipeline.skills.publish import PublishReport
 from t2s_pipeline.store import lineage, queries
+from t2s_pipeline.traces.batch_content import IngestReport
 from t2s_pipeline.traces.inbox import Batch
-from t2s_pipeline.traces.ingest import IngestReport
 
 Metadata = dict[str, dg.MetadataValue[Any]]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
+from pydantic_core import PydanticSerializationError
 
 from t2s_pipeline.analysts.lesson import Lesson, RefusedLesson
 from t2s_pipeline.consolidation.cluster import Cluster
@@ -30,8 +31,16 @@ def frame(name: str, rows: Iterable[Mapping[str, Any]] = ()) -> pl.DataFrame:
     )
 
 
-def trace_frames(records: Iterable[TraceRecord], batch: str) -> dict[str, pl.DataFrame]:
-    """`traces` and `steps` rows of a batch."""
+def trace_frames(
+    records: Iterable[TraceRecord],
+    batch: str,
+    refused: Callable[[TraceRecord, str], None] | None = None,
+) -> dict[str, pl.DataFrame]:
+    """`traces` and `steps` rows of a batch.
+
+    A record that cannot be written as JSON (nested hundreds of levels deep) is given to `refused` with the
+    reason; without it the error is raised.
+    """
     traces: list[dict[str, Any]] = []
     trace_ids: list[str] = []
     step_ids: list[int] = []
@@ -39,14 +48,19 @@ def trace_frames(records: Iterable[TraceRecord], batch: str) -> dict[str, pl.Dat
     bodies: list[str] = []
     for record in records:
         steps = record.trajectory.steps
-        calls = 0
-        for step in steps:
-            trace_ids.append(record.trace_id)
-            step_ids.append(step.step_id)
-            sources.append(step.source)
-            bodies.append(step.model_dump_json(exclude_none=True))
-            calls += len(step.tool_calls or ())
-        traces.append(_trace_row(record, batch, calls))
+        try:
+            written = [step.model_dump_json(exclude_none=True) for step in steps]
+            row = _trace_row(record, batch)
+        except PydanticSerializationError as error:
+            if refused is None:
+                raise
+            refused(record, f"cannot be written as JSON: {error}")
+            continue
+        traces.append(row)
+        trace_ids += [record.trace_id] * len(steps)
+        step_ids += [step.step_id for step in steps]
+        sources += [step.source for step in steps]
+        bodies += written
     steps_frame = pl.DataFrame(
         {
             "trace_id": trace_ids,
@@ -155,7 +169,8 @@ def _series(name: str, cells: list[Any], kind: pl.DataType) -> pl.Series:
     return pl.Series(name, cells, dtype=kind)
 
 
-def _trace_row(record: TraceRecord, batch: str, calls: int) -> dict[str, Any]:
+def _trace_row(record: TraceRecord, batch: str) -> dict[str, Any]:
+    steps = record.trajectory.steps
     return {
         "trace_id": record.trace_id,
         "batch": batch,
@@ -177,7 +192,7 @@ def _trace_row(record: TraceRecord, batch: str, calls: int) -> dict[str, Any]:
         "output_tokens": record.usage.output_tokens,
         "cached_tokens": record.usage.cached_tokens,
         "cost_usd": record.usage.cost_usd,
-        "n_steps": len(record.trajectory.steps),
-        "n_calls": calls,
+        "n_steps": len(steps),
+        "n_calls": sum(len(step.tool_calls or ()) for step in steps),
         "header": record.trajectory.model_dump_json(exclude={"steps"}, exclude_none=True),
     }

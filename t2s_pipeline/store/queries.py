@@ -47,6 +47,16 @@ def steps_of_batches(store: Store, batches: Sequence[str]) -> pl.DataFrame:
     )
 
 
+def step_bytes(store: Store, batches: Sequence[str]) -> dict[str, int]:
+    """Bytes of the step bodies of each batch that has any."""
+    rows = store.query(
+        "SELECT batch, sum(strlen(body)) FROM steps WHERE batch IN (SELECT unnest(?::VARCHAR[]))"
+        " GROUP BY batch ORDER BY batch",
+        [list(batches)],
+    )
+    return {batch: int(size) for batch, size in rows.iter_rows()}
+
+
 def steps_of_traces(store: Store, trace_ids: Sequence[str]) -> pl.DataFrame:
     """Rows of `steps` of the given traces, ordered by trace and step."""
     return store.query(

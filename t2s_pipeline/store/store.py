@@ -45,6 +45,10 @@ _CONFIG: Mapping[str, str | int | bool] = {
     "python_enable_replacements": False,
 }
 
+_LITTLE_MEMORY = "SET memory_limit = '256MB'"
+_ALL_MEMORY = f"SET memory_limit = '{_CONFIG['memory_limit']}'"
+"""Loading needs little, and DuckDB keeps what it is given. What does need more gets it."""
+
 _MANY_SETS = (
     # Left alone, DuckDB rewrites the end of a table after every large transaction. With several sets to
     # load, that is put off until this much is waiting: half the time for the same result.
@@ -230,7 +234,7 @@ class Store:
         if not names and self._is_settled():
             return LoadReport()
         with self._connected(deadline) as connection:
-            for setting in _MANY_SETS if len(names) > 1 else ():
+            for setting in (_LITTLE_MEMORY, *(_MANY_SETS if len(names) > 1 else ())):
                 connection.execute(setting)
             for name in names:
                 try:
@@ -239,7 +243,7 @@ class Store:
                     aside.append(set_aside(stage, name, str(error)))
                     continue
                 try:
-                    loaded.append(load_set(connection, staged))
+                    loaded.append(_load_set(connection, staged))
                 except duckdb.Error as error:
                     reason = damage(staged)
                     if reason is None:
@@ -329,6 +333,14 @@ class _NotNeeded(Exception):
 
     def __init__(self, staged: StagedSet) -> None:
         self.staged = staged
+
+
+def _load_set(connection: duckdb.DuckDBPyConnection, staged: StagedSet) -> SetReport:
+    try:
+        return load_set(connection, staged)
+    except duckdb.OutOfMemoryException:
+        connection.execute(_ALL_MEMORY)
+        return load_set(connection, staged)
 
 
 def _needs_no_count(own: StagedSet) -> bool:

@@ -43,6 +43,8 @@ class StepList:
         self.steps: list[Json] = []
         self.warnings: list[str] = []
         self._open: dict[str, tuple[Json, str]] = {}
+        self._call_ids: set[tuple[int, str]] = set()
+        self._last_agent_step: Json | None = None
 
     def add(self, source: str, message: str, **fields: Any) -> Json:
         """Appends a step; fields that are None are left out."""
@@ -51,6 +53,8 @@ class StepList:
             if value is not None:
                 step[name] = value
         self.steps.append(step)
+        if source == "agent":
+            self._last_agent_step = step
         return step
 
     def call(
@@ -59,13 +63,14 @@ class StepList:
         """Adds a tool call to an agent step; its result may follow under the same id."""
         calls: list[Json] = step.setdefault("tool_calls", [])
         unique = call_id or f"call_{step['step_id']}_{len(calls)}"
-        if calls and any(one["tool_call_id"] == unique for one in calls):
+        if (step["step_id"], unique) in self._call_ids:
             self.warnings.append("two tool calls of one step share an id")
             unique = f"{unique}#{len(calls)}"
         call: Json = {"tool_call_id": unique, "function_name": name, "arguments": arguments_of(arguments)}
         if extra:
             call["extra"] = extra
         calls.append(call)
+        self._call_ids.add((step["step_id"], unique))
         self._open[call_id or unique] = (step, unique)
 
     def result(
@@ -90,7 +95,7 @@ class StepList:
             extra = {**(extra or {}), "orphan": True}
             if call_id:
                 extra["call_id"] = call_id
-            step = self._last_agent_step() or self.add("system", "", timestamp=timestamp)
+            step = self._last_agent_step or self.add("system", "", timestamp=timestamp)
         else:
             step, entry["source_call_id"] = found
             if not call_id:
@@ -123,9 +128,6 @@ class StepList:
                 del self._open[key]
                 return step, call_id
         return None
-
-    def _last_agent_step(self) -> Json | None:
-        return next((step for step in reversed(self.steps) if step["source"] == "agent"), None)
 
 
 def steps_of_messages(messages: Sequence[Any], *, error_prefix: str | None = None) -> StepList:

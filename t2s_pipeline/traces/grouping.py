@@ -1,13 +1,15 @@
 """Records that are spread over a file: the spans of one trace, found by their trace id.
 
 A JSONL file is walked twice: first to learn which lines speak about which trace, then to read the lines
-of one trace at a time. Memory follows the largest trace and one number per line.
+of one trace at a time. Memory follows the largest trace and one number per line; lines read last are kept
+for the other traces they speak about.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, BinaryIO
 
 import orjson
 
@@ -18,6 +20,9 @@ from t2s_pipeline.traces.strictness import parse
 
 Grouped = Callable[[Any], Iterator[tuple[str, Json]]]
 """(trace id, span) of each span in a parsed line, element or document."""
+
+_KEPT_BYTES = 8 << 20
+"""Bytes of lines that are kept parsed."""
 
 
 def by_trace(source: SourceFile, spans_in: Grouped) -> Iterator[RawRecord | Damage]:
@@ -63,13 +68,37 @@ def _of_lines(source: SourceFile, spans_in: Grouped) -> Iterator[RawRecord | Dam
             places.setdefault(trace_id, []).append((found.offset, len(found.raw)))
     yield from damages
     with source.path.open("rb") as stream:
+        read = _LinesRead(stream, spans_in)
         for trace_id, where in places.items():
-            spans: list[Json] = []
-            for offset, length in where:
-                stream.seek(offset)
-                value, _ = parse(stream.read(length))
-                spans.extend(span for one, span in spans_in(value) if one == trace_id)
-            yield _record(trace_id, spans)
+            yield _record(
+                trace_id, [span for offset, length in where for span in read.at(offset, length)[trace_id]]
+            )
+
+
+class _LinesRead:
+    """Parsed lines by their offset, those used last: traces that were exported together share lines."""
+
+    def __init__(self, stream: BinaryIO, spans_in: Grouped) -> None:
+        self._stream = stream
+        self._spans_in = spans_in
+        self._kept: OrderedDict[int, tuple[int, dict[str, list[Json]]]] = OrderedDict()
+        self._bytes = 0
+
+    def at(self, offset: int, length: int) -> Mapping[str, list[Json]]:
+        """The spans of a line by trace id."""
+        if offset not in self._kept:
+            self._stream.seek(offset)
+            value, _ = parse(self._stream.read(length))
+            spans: dict[str, list[Json]] = {}
+            for trace_id, span in self._spans_in(value):
+                spans.setdefault(trace_id, []).append(span)
+            self._kept[offset] = (length, spans)
+            self._bytes += length
+            while self._bytes > _KEPT_BYTES and len(self._kept) > 1:
+                _, (dropped, _) = self._kept.popitem(last=False)
+                self._bytes -= dropped
+        self._kept.move_to_end(offset)
+        return self._kept[offset][1]
 
 
 def _record(trace_id: str, spans: list[Json]) -> RawRecord:

@@ -13,6 +13,7 @@ import math
 import os
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISLNK
 
@@ -261,8 +262,11 @@ def _cut(landed: Sequence[_Landed], known: Sequence[Batch], settings: Settings) 
         files = [one for one in landed if one.skill == skill]
         landing = 1 + max((_landing(batch.key) for batch in known if batch.skill == skill), default=0)
         total = sum(one.records for one in files)
-        size = max(settings.batch_traces, math.ceil(total / settings.max_batches_per_landing))
-        for number, slices in enumerate(_pieces(files, size)):
+        most = _Room(
+            records=max(settings.batch_traces, math.ceil(total / settings.max_batches_per_landing)),
+            bytes=settings.batch_mb * 1e6,
+        )
+        for number, slices in enumerate(_pieces(files, most)):
             batches.append(
                 Batch(
                     key=f"{skill}.{landing:05d}.{number:04d}",
@@ -275,14 +279,44 @@ def _cut(landed: Sequence[_Landed], known: Sequence[Batch], settings: Settings) 
     return batches
 
 
-def _pieces(files: Sequence[_Landed], size: int) -> Iterator[list[tuple[FileSlice, int, str]]]:
-    """The files cut into runs of `size` records; a file that fits in one piece is taken whole."""
+_ROUNDING = 1e-3
+"""Bytes that do not count: the size of a record is a mean."""
+
+
+@dataclass(frozen=True)
+class _Room:
+    """What a batch has room for."""
+
+    records: int
+    bytes: float
+
+    def whole(self, records: int, each: float) -> int:
+        """How many of so many records of that many bytes each fit."""
+        rest = self.bytes + _ROUNDING
+        if rest < 0:
+            return 0
+        return min(records, self.records, int(rest / each) if each else records)
+
+    def less(self, records: int, each: float) -> _Room:
+        """The room left when so many records are in."""
+        return _Room(self.records - records, self.bytes - records * each)
+
+
+def _pieces(files: Sequence[_Landed], most: _Room) -> Iterator[list[tuple[FileSlice, int, str]]]:
+    """The files cut into runs of records that fit into a batch; a file that fits in one piece is taken whole,
+    and a record that fits into none has one to itself. Records of a file are taken to be of equal size."""
     piece: list[tuple[FileSlice, int, str]] = []
-    room = size
+    room = most
     for one in files:
+        each = one.size / one.records
         taken = 0
         while taken < one.records:
-            count = min(room, one.records - taken)
+            count = room.whole(one.records - taken, each)
+            if not count and piece:
+                yield piece
+                piece, room = [], most
+                continue
+            count = max(count, 1)
             whole = taken == 0 and count == one.records
             part = FileSlice(
                 path=one.path,
@@ -294,10 +328,7 @@ def _pieces(files: Sequence[_Landed], size: int) -> Iterator[list[tuple[FileSlic
             )
             piece.append((part, count, one.outcomes))
             taken += count
-            room -= count
-            if room == 0:
-                yield piece
-                piece, room = [], size
+            room = room.less(count, each)
     if piece:
         yield piece
 

@@ -7,6 +7,7 @@ messages nobody has seen yet, then its own output. Tool spans give results that 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -59,30 +60,35 @@ class SpanSteps:
 
     def __init__(self) -> None:
         self.found = StepList()
-        self._seen: set[tuple[str, str]] = set()
+        self._seen: Counter[tuple[str, str]] = Counter()
         self._answered: set[str] = set()
         self._waiting: dict[tuple[str, str], list[str]] = {}
+        self._tool_of: dict[str, str] = {}
+        self._open: dict[str, dict[str, None]] = {}
         self._told_by_span = False
 
     def add(self, span: Span) -> None:
         """Adds what the span brings that was not there before."""
         if span.kind == "model":
+            repeated: Counter[tuple[str, str]] = Counter()
             for message in span.inputs:
-                self._message(message, None)
+                self._message(message, None, repeated)
             for message in span.outputs:
-                self._message(message, span)
+                self._message(message, span, repeated)
         elif span.kind == "tool":
             self._tool(span)
 
-    def _message(self, message: Json, span: Span | None) -> None:
+    def _message(self, message: Json, span: Span | None, repeated: Counter[tuple[str, str]]) -> None:
+        """Adds a message; one of a model call's inputs only when the calls before had fewer of the same."""
         role = message["role"]
         if role == "tool":
-            self._reply(message)
+            self._reply(message, repeated)
             return
         key = (role, _print_of(message))
-        if span is None and key in self._seen:
+        if span is None and self._is_repeated(key, repeated):
             return
-        self._seen.add(key)
+        if span is not None:
+            self._seen[key] += 1
         when = iso_time(span.time) if span else None
         if role != "assistant":
             self.found.add("system" if role == "system" else "user", message["content"], timestamp=when)
@@ -100,18 +106,30 @@ class SpanSteps:
             self.found.call(step, call["id"], call["name"], decoded(call["arguments"]))
             added = step["tool_calls"][-1]
             place = (added["function_name"], _arguments_print(added["arguments"]))
-            self._waiting.setdefault(place, []).append(call["id"] or added["tool_call_id"])
+            call_id = call["id"] or added["tool_call_id"]
+            self._waiting.setdefault(place, []).append(call_id)
+            self._tool_of[call_id] = added["function_name"]
+            if call_id not in self._answered:
+                self._open.setdefault(added["function_name"], {})[call_id] = None
 
-    def _reply(self, message: Json) -> None:
+    def _is_repeated(self, key: tuple[str, str], repeated: Counter[tuple[str, str]]) -> bool:
+        """Whether an input was there before, as often as it stands in the inputs up to here."""
+        repeated[key] += 1
+        if repeated[key] <= self._seen[key]:
+            return True
+        self._seen[key] = repeated[key]
+        return False
+
+    def _reply(self, message: Json, repeated: Counter[tuple[str, str]]) -> None:
         call_id = message.get("tool_call_id")
-        key = ("tool", f"{call_id}\x00{message['content']}")
-        if key in self._seen or call_id in self._answered:
+        if call_id in self._answered or self._is_repeated(
+            ("tool", f"{call_id}\x00{message['content']}"), repeated
+        ):
             return
         if call_id is None and self._told_by_span and not self._open_calls():
             return  # the result of a tool span once more, in the next model call's input
-        self._seen.add(key)
         if call_id:
-            self._answered.add(call_id)
+            self._answer(call_id)
         self.found.result(
             call_id, message["content"], is_error=bool(message.get("is_error")), name=message.get("name")
         )
@@ -127,28 +145,24 @@ class SpanSteps:
         call_id = span.call_id or (waiting[0] if waiting else self._only_open(span.name))
         if call_id is not None and call_id in self._answered:
             return
-        if call_id is None or not self._is_called(call_id):
+        if call_id is None or call_id not in self._tool_of:
             step = self.found.add("agent", "", timestamp=iso_time(span.time), llm_call_count=0)
             self.found.call(step, call_id, span.name, arguments)
             call_id = call_id or step["tool_calls"][-1]["tool_call_id"]
-        self._answered.add(call_id)
+        self._answer(call_id)
         self.found.result(call_id, reply_text(span.result), is_error=span.failed)
 
     def _only_open(self, name: str) -> str | None:
         """The one unanswered call of that tool; None when there are none or several."""
-        waiting = [
-            call_id
-            for (tool, _), calls in self._waiting.items()
-            for call_id in calls
-            if tool == name and call_id not in self._answered
-        ]
-        return waiting[0] if len(waiting) == 1 else None
+        waiting = self._open.get(name, {})
+        return next(iter(waiting)) if len(waiting) == 1 else None
 
     def _open_calls(self) -> bool:
-        return any(one not in self._answered for calls in self._waiting.values() for one in calls)
+        return any(self._open.values())
 
-    def _is_called(self, call_id: str) -> bool:
-        return any(call_id in calls for calls in self._waiting.values())
+    def _answer(self, call_id: str) -> None:
+        self._answered.add(call_id)
+        self._open.get(self._tool_of.get(call_id, ""), {}).pop(call_id, None)
 
 
 def steps_of_spans(spans: Iterable[Span]) -> StepList:

@@ -117,3 +117,31 @@ def test_several_processes_give_what_one_gives(tmp_path, monkeypatch):
         found.append((reports, [lesson.model_dump() for lesson in lessons_of(store)]))
 
     assert found[0] == found[1]
+
+
+def test_a_trace_that_cannot_be_mined_costs_its_batch_nothing_else(tmp_path, monkeypatch):
+    store = Store(DataPaths(tmp_path))
+    put(store, [refused_then_right(number) for number in range(3)], "b1")
+    real = analyse.lessons_of_run
+
+    def failing(run):
+        if run.trace_id == broken:
+            raise RecursionError("too deep")
+        return real(run)
+
+    broken = store.query("SELECT min(trace_id) FROM traces").item()
+    monkeypatch.setattr(analyse, "lessons_of_run", failing)
+
+    (report,) = analyse_batches(store, Settings(data=tmp_path), ["b1"]).values()
+
+    assert (report.traces, report.failed) == (3, 1)
+    assert {lesson.trace_id for lesson in lessons_of(store)} == set(
+        store.query("SELECT trace_id FROM traces WHERE trace_id <> ?", [broken])["trace_id"]
+    )
+    assert store.query("SELECT * EXCLUDE (skill) FROM analysis_failures").rows() == [
+        ("b1", broken, "statistical", "unreadable", "RecursionError: too deep")
+    ]
+    # Asking again would give the same: the batch is finished.
+    assert store.query("SELECT code_version FROM batch_stages WHERE stage = 'lessons'").rows() == [
+        (analyse.analysts_version("statistical"),)
+    ]

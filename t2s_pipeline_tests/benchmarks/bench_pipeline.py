@@ -60,9 +60,10 @@ class Measured(BaseModel):
     seconds: dict[str, float]
     """By stage, as a clock on the wall shows them."""
     cpu_seconds: dict[str, float]
-    """By stage, over all threads: what does not depend on who else uses the machine."""
+    """By stage, over all threads and workers: what depends least on who else uses the machine."""
     peak_mb: dict[str, float]
-    """Highest resident memory of the process from its start to the end of the stage."""
+    """Highest resident memory of the process and its workers together, from the start to the end of the
+    stage; an upper bound, since they need not be at their highest at the same time."""
     database_mb: float
     lessons: int
     clusters: int
@@ -108,9 +109,11 @@ def growth(measured: Sequence[Measured], stage: str) -> list[float]:
     ]
 
 
-def run_stages(root: Path, stages: Sequence[str], profiles: Path | None = None) -> Measured:
+def run_stages(
+    root: Path, stages: Sequence[str], profiles: Path | None = None, workers: int | None = None
+) -> Measured:
     """Run the stages on what lies in the inbox under the root, in this process."""
-    settings = Settings(data=root)
+    settings = Settings(data=root) if workers is None else Settings(data=root, workers=workers)
     paths = DataPaths(root)
     store = Store(paths)
     merger = StatisticalMerger()
@@ -132,14 +135,14 @@ def run_stages(root: Path, stages: Sequence[str], profiles: Path | None = None) 
     peak_mb: dict[str, float] = {}
     for stage in stages:
         profiler = cProfile.Profile() if profiles else None
-        started, cpu_started = time.perf_counter(), time.process_time()
+        started, cpu_started = time.perf_counter(), _cpu_seconds()
         if profiler is None:
             work[stage]()
         else:
             profiler.runcall(work[stage])
         seconds[stage] = round(time.perf_counter() - started, 3)
-        cpu_seconds[stage] = round(time.process_time() - cpu_started, 3)
-        peak_mb[stage] = round(_peak_resident_mb(), 1)
+        cpu_seconds[stage] = round(_cpu_seconds() - cpu_started, 3)
+        peak_mb[stage] = round(_peak_resident_mb(settings.workers), 1)
         if profiler is not None and profiles is not None:
             profiler.dump_stats(profiles / f"{stage}.prof")
     counts = status_counts(store)
@@ -165,7 +168,9 @@ def _measure_in_own_process(size: int, options: argparse.Namespace, console: Con
             write_inbox(root / "inbox", size, seed=options.seed)
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe(duplex=False)
-        process = context.Process(target=_child, args=(theirs, root, options.stages, options.profile))
+        process = context.Process(
+            target=_child, args=(theirs, root, options.stages, options.profile, options.workers)
+        )
         with console.status(f"{size:,} traces: {', '.join(options.stages)}"):
             process.start()
             theirs.close()
@@ -180,16 +185,27 @@ def _measure_in_own_process(size: int, options: argparse.Namespace, console: Con
         shutil.rmtree(root, ignore_errors=True)
 
 
-def _child(answer: Connection, root: Path, stages: Sequence[str], profiles: Path | None) -> None:
+def _child(
+    answer: Connection, root: Path, stages: Sequence[str], profiles: Path | None, workers: int | None
+) -> None:
     if profiles is not None:
         profiles.mkdir(parents=True, exist_ok=True)
-    answer.send(run_stages(root, stages, profiles).model_dump())
+    answer.send(run_stages(root, stages, profiles, workers).model_dump())
     answer.close()
 
 
-def _peak_resident_mb() -> float:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+def _cpu_seconds() -> float:
+    """Of this process and of the programs it has started and waited for."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
+
+
+def _peak_resident_mb(workers: int) -> float:
+    """Of this process, and as many workers as there can be, each counted like the largest one."""
+    own, largest = (
+        resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    return (own + workers * largest) * (1 if sys.platform == "darwin" else 1024) / 1e6
 
 
 def _peak(result: Measured) -> float:
@@ -233,6 +249,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--stages", nargs="+", choices=STAGES, default=list(STAGES), help="each needs the ones before it"
     )
+    parser.add_argument("--workers", type=int, default=None, help="processes (default: that of the settings)")
     parser.add_argument("--seed", type=int, default=1, help="of the synthetic traces")
     parser.add_argument("--json", type=Path, default=REPORT, help="where the numbers go")
     parser.add_argument("--work", type=Path, default=None, help="where the data is put while measuring")

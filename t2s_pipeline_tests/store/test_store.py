@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from t2s_pipeline.errors import StoreError
 from t2s_pipeline.settings import DataPaths
+from t2s_pipeline.store import store as store_module
 from t2s_pipeline.store.frames import batch_stage_frame, frame, lessons_frames
 from t2s_pipeline.store.stage import staged_names
 from t2s_pipeline.store.store import Store
@@ -51,6 +52,17 @@ def test_an_empty_store_answers_with_no_rows(store: Store) -> None:
 
     assert found.is_empty()
     assert dict(found.schema) == dict(tables()["traces"].columns)
+
+
+def test_a_set_that_needs_more_memory_than_loading_usually_does_gets_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "_LITTLE_MEMORY", "SET memory_limit = '1MB'")
+
+    report = store.replace({"batch": "b1"}, batch_tables("b1", [f"t-{n}" for n in range(2_000)]))
+
+    assert report.traces == 2_000
+    assert report.set_aside == ()
 
 
 def test_a_store_can_be_sent_to_another_process(store: Store) -> None:

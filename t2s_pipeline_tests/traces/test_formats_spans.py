@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from t2s_pipeline.settings import Settings
+from t2s_pipeline.traces import grouping
 from t2s_pipeline.traces.dialects import messages_in
+from t2s_pipeline.traces.spans import Span, steps_of_spans
 from t2s_pipeline_tests.traces.format_samples import (
     SAMPLES,
     genai_spans,
@@ -79,6 +81,55 @@ def test_the_spans_of_a_trace_are_found_wherever_they_stand(tmp_path: Path) -> N
     assert [one.source.uri for one in traces] == ["spans.jsonl#trace=t1", "spans.jsonl#trace=t2"]
     assert [len(one.trajectory.steps) for one in traces] == [4, 4]
     assert [one.uri for one in quarantined] == ["spans.jsonl#L3"]
+
+
+def test_a_line_that_many_traces_share_is_parsed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [
+        otlp(*(span for number in range(8) for span in genai_spans(f"{line}-{number}"))) for line in range(3)
+    ]
+    path = write_lines(tmp_path / "spans.jsonl", lines)
+    parsed = []
+    real = grouping.parse
+
+    def counting(raw: bytes) -> Any:
+        parsed.append(len(raw))
+        return real(raw)
+
+    monkeypatch.setattr(grouping, "parse", counting)
+
+    traces, quarantined = read(path)
+
+    assert (len(traces), quarantined) == (24, [])
+    assert len(parsed) == 2 * len(lines)  # once to find the traces, once to read them
+
+
+def test_lines_are_let_go_when_they_are_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grouping, "_KEPT_BYTES", 1)
+    spans = [genai_spans(f"t{number}") for number in range(3)]
+    path = write_lines(tmp_path / "spans.jsonl", [otlp(*column) for column in zip(*spans, strict=True)])
+
+    traces, quarantined = read(path)
+
+    assert quarantined == []
+    assert [len(one.trajectory.steps) for one in traces] == [4, 4, 4]
+
+
+def test_what_a_user_says_twice_is_said_twice() -> None:
+    def text(role: str, content: str) -> dict[str, Any]:
+        return {"role": role, "content": content}
+
+    history = [text("user", "no"), text("assistant", "Sure?"), text("user", "no"), text("assistant", "OK.")]
+    spans = [
+        Span("model", "1", inputs=history[:1], outputs=history[1:2]),
+        Span("model", "2", inputs=history[:3], outputs=history[3:]),
+        Span("model", "3", inputs=history, outputs=[text("assistant", "Bye.")]),
+    ]
+
+    steps = steps_of_spans(spans).steps
+
+    assert [step["message"] for step in steps] == ["no", "Sure?", "no", "OK.", "Bye."]
 
 
 def test_openinference_spans_are_read_from_their_flat_keys(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from t2s_pipeline.settings import DataPaths, Settings
-from t2s_pipeline.traces.inbox import Batch, _Landed, _pieces, all_batches, load_batch, plan_batches
+from t2s_pipeline.traces.inbox import Batch, _Landed, _pieces, _Room, all_batches, load_batch, plan_batches
 from t2s_pipeline_tests.traces.samples import chat, claude_session, tau_run, write, write_lines
 
 
@@ -75,23 +75,43 @@ def test_a_large_landing_grows_its_batches_instead_of_their_number(paths: DataPa
     assert [batch.traces for batch in batches] == [25, 25, 25, 25]
 
 
-@settings(max_examples=200, deadline=None)
-@given(counts=st.lists(st.integers(1, 40), min_size=1, max_size=12), size=st.integers(1, 30))
-def test_the_pieces_hold_every_record_once_in_order(counts: list[int], size: int) -> None:
-    files = [
-        _Landed(path=f"f{n:02}", skill="s", sha256="x", size=1, records=count, outcomes="", copy_of=None)
-        for n, count in enumerate(counts)
-    ]
+def test_a_batch_of_large_traces_holds_fewer_of_them(paths: DataPaths) -> None:
+    text = "x" * 300_000
+    write_lines(paths.inbox / "s" / "a.jsonl", [{**chat(f"a-{n}"), "note": text} for n in range(10)])
+    land(paths, "s/b.jsonl", 3)
 
-    pieces = list(_pieces(files, size))
+    batches = plan(paths, batch_mb=1)
+
+    assert [batch.traces for batch in batches] == [3, 3, 3, 4]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    files=st.lists(st.tuples(st.integers(1, 40), st.integers(0, 2_000)), min_size=1, max_size=12),
+    records=st.integers(1, 30),
+    size=st.integers(1, 500),
+)
+def test_the_pieces_hold_every_record_once_in_order(
+    files: list[tuple[int, int]], records: int, size: int
+) -> None:
+    landed = [
+        _Landed(path=f"f{n:02}", skill="s", sha256="x", size=size, records=count, outcomes="", copy_of=None)
+        for n, (count, size) in enumerate(files)
+    ]
+    mean = {one.path: one.size / one.records for one in landed}
+
+    pieces = list(_pieces(landed, _Room(records, size)))
 
     covered = []
     for piece in pieces:
-        assert sum(count for _, count, _ in piece) <= size
+        held = sum(count for _, count, _ in piece)
+        assert held == 1 or sum(count * mean[part.path] for part, count, _ in piece) <= size + 1e-3
+        assert held <= records
         for part, count, _ in piece:
             covered += [(part.path, part.first_record + n) for n in range(count)]
-    assert covered == [(f"f{n:02}", record) for n, count in enumerate(counts) for record in range(count)]
-    assert len(pieces) == -(-sum(counts) // size)
+    assert covered == [(one.path, record) for one in landed for record in range(one.records)]
+    if size >= sum(one.size for one in landed):
+        assert len(pieces) == -(-sum(one.records for one in landed) // records)
 
 
 def test_keys_are_valid_and_sort_in_landing_order(paths: DataPaths) -> None:

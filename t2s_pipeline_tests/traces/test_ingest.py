@@ -10,8 +10,10 @@ import pytest
 
 from t2s_pipeline.settings import DataPaths, Settings
 from t2s_pipeline.store.store import Store
+from t2s_pipeline.traces import ingest
+from t2s_pipeline.traces.batch_content import IngestReport, OpenFiles, read_batch
 from t2s_pipeline.traces.inbox import Batch, plan_batches
-from t2s_pipeline.traces.ingest import IngestReport, OpenFiles, ingest_batches, read_batch
+from t2s_pipeline.traces.ingest import ingest_batches, shares_of
 from t2s_pipeline_tests.traces.samples import (
     chat,
     claude_agent,
@@ -276,6 +278,24 @@ def test_the_pure_part_makes_frames_and_writes_nothing(paths: DataPaths) -> None
     assert not paths.database.exists()
 
 
+def test_a_trace_that_is_nested_too_deep_to_be_written_is_quarantined_alone(paths: DataPaths) -> None:
+    nested: Any = "end"
+    for _ in range(400):
+        nested = {"in": nested}
+    deep = chat("deep")
+    deep["messages"][2]["tool_calls"][0]["function"]["arguments"] = nested
+    write_lines(paths.inbox / "s" / "a.jsonl", [chat("a"), deep, chat("b")])
+
+    (report,) = run(paths)
+
+    assert (report.traces, report.quarantined, report.formats) == (2, 1, {"openai_chat": 2})
+    ((uri, reason),) = report.reasons
+    assert uri == "inbox/s/a.jsonl#L2"
+    assert "cannot be written as JSON" in reason
+    assert rows(paths, "SELECT task_id FROM traces ORDER BY 1") == [("task-a",), ("task-b",)]
+    assert rows(paths, "SELECT count(*) FROM quarantine") == [(1,)]
+
+
 def test_progress_adds_up_to_the_records(paths: DataPaths) -> None:
     land(paths, "s/a.jsonl", "abcdefgh" * 10)
     settings = Settings(data=paths.root, batch_traces=33)
@@ -285,3 +305,62 @@ def test_progress_adds_up_to_the_records(paths: DataPaths) -> None:
     ingest_batches(Store(paths), paths, settings, batches, calls.append)
 
     assert sum(calls) == 80
+
+
+def everything_read(paths: DataPaths, **keys: Any) -> tuple[list[IngestReport], list[tuple[Any, ...]]]:
+    reports = run(paths, **keys)
+    tables = ("traces", "steps", "quarantine", "redactions", "held", "batch_stages")
+    return reports, [rows(paths, f"SELECT * FROM {table} ORDER BY ALL") for table in tables]
+
+
+def land_in_several_files(root: Path, salt: bytes) -> DataPaths:
+    paths = DataPaths(root)
+    write_lines(paths.inbox / "s" / "a.jsonl", [*(chat(letter) for letter in "abcde"), "broken", chat("f")])
+    land(paths, "s/deep/b.jsonl", "abghij", answer="mail me at someone@example.org")
+    (paths.inbox / "s" / "outcomes.csv").write_text("task_id,success\ntask-a,0\nnonsense,\n")
+    paths.salt.write_bytes(salt)
+    return paths
+
+
+@pytest.mark.slow
+def test_several_processes_read_what_one_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "BYTES_PER_PROCESS", 1)
+    salt = bytes(range(32))
+    alone, together = (land_in_several_files(tmp_path / name, salt) for name in ("alone", "together"))
+
+    one = everything_read(alone, batch_traces=2, workers=1)
+    many = everything_read(together, batch_traces=2, workers=3)
+
+    assert many == one
+    assert sum(report.traces for report in one[0]) == 12
+    assert sum(report.quarantined for report in one[0]) == 2  # the line and the row of the outcome file
+
+
+@pytest.mark.slow
+def test_what_a_process_fails_on_is_read_by_the_one_that_asked(
+    paths: DataPaths, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    land(paths, "s/a.jsonl", "abcdefgh")
+    monkeypatch.setattr(ingest, "BYTES_PER_PROCESS", 1)
+    # A program that cannot even import what it needs.
+    (tmp_path / "polars.py").write_text("raise SystemExit(3)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    calls: list[int] = []
+
+    settings = Settings(data=paths.root, batch_traces=2, workers=2)
+    reports = ingest_batches(Store(paths), paths, settings, plan_batches(paths, settings), calls.append)
+
+    assert [report.traces for report in reports.values()] == [2, 2, 2, 2]
+    assert sum(calls) == 8
+
+
+def test_a_landing_is_shared_by_as_many_processes_as_are_worth_starting(
+    paths: DataPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = land(paths, "s/a.jsonl", "abcdefghijkl")
+    batches = plan_batches(paths, Settings(data=paths.root, batch_traces=2))
+    monkeypatch.setattr(ingest, "BYTES_PER_PROCESS", file.stat().st_size // 3)
+
+    assert shares_of(batches, 1) == [batches]
+    assert shares_of(batches, 2) == [batches[:3], batches[3:]]
+    assert shares_of(batches, 8) == [batches[:2], batches[2:4], batches[4:]]
