@@ -17,7 +17,8 @@ help:
 	@echo "make test       set up, then run the whole test suite (make test-fast: without the slow tests)"
 	@echo "make lint       ruff          make types      mypy --strict"
 	@echo "make bench      measure ingest, mining, consolidation and redaction (make bench-llm: the analyst fleet)"
-	@echo "make clean      remove everything the pipeline produced; traces and base skills stay"
+	@echo "make clean      remove the store, Dagster's state and the cache with its model replies; traces, skills with"
+	@echo "                their versions and edits, and what people decided stay, and make run builds the rest anew"
 
 setup: $(READY)
 
@@ -76,5 +77,7 @@ lock:
 		--custom-compile-command 'make lock' --quiet --upgrade --output-file $(LOCK)
 	@! grep -nE '://|^-|file:' $(LOCK) || { echo "$(LOCK) names a place to download from" >&2; exit 1; }
 
+# Only what the next run makes anew. A skill may hold a person's edits, and its versions know which rules a
+# person deleted; the lists of forgotten and released traces, and the salt, cannot be made again either.
 clean:
-	rm -rf data/skills data/versions data/batches data/stage data/cache data/dagster data/t2s.duckdb* data/*.lock
+	rm -rf data/batches data/stage data/cache data/dagster data/t2s.duckdb* data/*.lock

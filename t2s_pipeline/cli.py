@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import BaseModel, ValidationError
-from rich.console import Console
+from pydantic import BaseModel
 
+from t2s_pipeline.commands.plain import Console
 from t2s_pipeline.errors import T2SError
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ _INTERRUPTED = 130
 class EngineName(StrEnum):
     """Which analysts read the traces."""
 
+    auto = "auto"
     statistical = "statistical"
     llm = "llm"
 
@@ -46,6 +47,14 @@ class EngineName(StrEnum):
 Data = Annotated[
     Path | None,
     typer.Option("--data", help="Root of everything read and produced. Default: data, or T2S_DATA."),
+]
+EngineOption = Annotated[
+    EngineName | None,
+    typer.Option(
+        "--engine",
+        help="llm asks a model; auto (the default) asks nobody and keeps what one has taught; statistical "
+        "takes that out again.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Skill = Annotated[str, typer.Argument(help="The name of a skill, as `t2s status` lists them.")]
@@ -66,12 +75,12 @@ def _whoever_calls() -> str:
 def run(
     skill: Annotated[str | None, typer.Option(help="Only this skill.")] = None,
     data: Data = None,
-    engine: Annotated[EngineName | None, typer.Option(help="Which analysts read the traces.")] = None,
+    engine: EngineOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Read what is new in the inbox and bring the skills up to date."""
     from t2s_pipeline.commands.running import run as run_pipeline
-    from t2s_pipeline.commands.screen import ScreenDisplay, show_run
+    from t2s_pipeline.commands.screen import ScreenDisplay, show_run, show_setbacks
     from t2s_pipeline.pipeline import pipeline_at
 
     pipeline = pipeline_at(_settings(data, engine))
@@ -87,6 +96,13 @@ def run(
         show_run(Console(), summary, pipeline.paths)
     for failure in summary.failures:
         errors.print(f"Not finished: {failure}", style="red", markup=False, highlight=False)
+    if summary.not_analysed:
+        errors.print(
+            f"Not analysed: {summary.not_analysed:,} of the traces; what was finished stays. "
+            "`t2s status` lists the reasons.",
+            style="red",
+        )
+        show_setbacks(errors, summary.reasons)
     if summary.nothing_readable:
         errors.print("None of the input could be read; `t2s status` lists the reasons.", style="red")
     elif summary.new_quarantined:
@@ -95,7 +111,8 @@ def run(
             "aside; `t2s status` lists the reasons.",
             style="yellow",
         )
-    raise typer.Exit(1 if summary.failures or summary.nothing_readable else 0)
+    failed = summary.failures or summary.not_analysed or summary.nothing_readable
+    raise typer.Exit(1 if failed else 0)
 
 
 @app.command()
@@ -117,14 +134,14 @@ def plan(
 
 
 @app.command()
-def status(data: Data = None, as_json: AsJson = False) -> None:
+def status(data: Data = None, engine: EngineOption = None, as_json: AsJson = False) -> None:
     """What there is of each skill, what is left to do, what could not be read, and what is held."""
     from t2s_pipeline.commands.screen import show_status
     from t2s_pipeline.commands.status import status as status_of
     from t2s_pipeline.commands.trace_screen import show_held
     from t2s_pipeline.pipeline import pipeline_at
 
-    found = status_of(pipeline_at(_settings(data)))
+    found = status_of(pipeline_at(_settings(data, engine)))
     if as_json:
         _print_json(found)
     else:
@@ -208,7 +225,7 @@ def release_trace(
 def forget(
     traces: Traces,
     data: Data = None,
-    engine: Annotated[EngineName | None, typer.Option(help="Which engine words the rules that stay.")] = None,
+    engine: EngineOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Remove traces for good, with all that rests on them; their files do not bring them back."""
@@ -356,7 +373,7 @@ def formats(as_json: AsJson = False) -> None:
 def ui(
     port: Annotated[int, typer.Option(help="Port of the web server.", min=1, max=65535)] = 3000,
     data: Data = None,
-    engine: Annotated[EngineName | None, typer.Option(help="Which analysts read the traces.")] = None,
+    engine: EngineOption = None,
 ) -> None:
     """Open the Dagster UI; while it is open, new files in the inbox lead to updated skills by themselves."""
     from t2s_pipeline.commands.ui import serve
@@ -375,15 +392,15 @@ def ui(
 
 def _settings(data: Path | None, engine: EngineName | None = None) -> Settings:
     """The settings of the environment, with what the command line says about them."""
+    from t2s_pipeline.environment import from_environment, unknown_variables
+    from t2s_pipeline.llm.settings import LLMSettings
     from t2s_pipeline.settings import Settings
 
+    for sentence in unknown_variables([Settings, LLMSettings]):
+        Console(stderr=True).print(f"Warning: {sentence}", style="yellow", markup=False, highlight=False)
     given = {"data": data, "engine": engine.value if engine else None}
-    try:
-        return Settings().model_copy(update={name: value for name, value in given.items() if value})
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = "T2S_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise T2SError(f"{name} is set to {first['input']!r}: {first['msg']}.") from error
+    settings = from_environment(Settings)
+    return settings.model_copy(update={name: value for name, value in given.items() if value})
 
 
 def _terminal() -> Console:

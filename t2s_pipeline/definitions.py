@@ -14,12 +14,13 @@ from __future__ import annotations
 import dagster as dg
 
 from t2s_pipeline.assets import checks, intake_checks
-from t2s_pipeline.assets.analysis import lessons
+from t2s_pipeline.assets.analysis import lessons_asset
 from t2s_pipeline.assets.consolidation import base_skill, merged_clusters, skill_directory
-from t2s_pipeline.assets.ingest import trace_inbox, traces
+from t2s_pipeline.assets.ingest import trace_inbox, traces_asset
 from t2s_pipeline.assets.jobs import analyse_batch, consolidate_skill
 from t2s_pipeline.assets.resources import PipelineResource
 from t2s_pipeline.assets.sensors import inbox_sensor, lessons_landed, overdue_skills
+from t2s_pipeline.environment import from_environment
 from t2s_pipeline.settings import DataPaths, Settings
 
 
@@ -28,7 +29,14 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     root = DataPaths(settings.data).root
     return dg.Definitions(
         assets=dg.with_source_code_references(
-            [trace_inbox, traces, lessons, base_skill, merged_clusters, skill_directory]
+            [
+                trace_inbox,
+                traces_asset(settings),
+                lessons_asset(settings),
+                base_skill,
+                merged_clusters,
+                skill_directory,
+            ]
         ),
         asset_checks=dg.load_asset_checks_from_modules([checks, intake_checks]),
         jobs=[analyse_batch, consolidate_skill],
@@ -39,4 +47,4 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     )
 
 
-defs = build_definitions(Settings())
+defs = build_definitions(from_environment(Settings))

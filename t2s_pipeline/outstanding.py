@@ -15,19 +15,18 @@ from typing import Any, Literal
 import orjson
 import polars as pl
 
-from t2s_pipeline import consolidation, skills
-from t2s_pipeline.analysts.version import analysts_version, source_version
+from t2s_pipeline import skills
+from t2s_pipeline.analysts.version import analysts_version, lessons_version, why_analysed_again
+from t2s_pipeline.analysts.worded import words_version
+from t2s_pipeline.consolidation.version import CLUSTERS_VERSION
 from t2s_pipeline.pipeline import Pipeline
-from t2s_pipeline.settings import Settings
+from t2s_pipeline.settings import DataPaths, Settings
+from t2s_pipeline.sources import ordered, source_version
 from t2s_pipeline.store import queries
 from t2s_pipeline.store.frames import batch_stage_frame
 from t2s_pipeline.store.intake import learnt_marks
-from t2s_pipeline.traces import permitted
-from t2s_pipeline.traces.batch_content import TRACES_VERSION
 from t2s_pipeline.traces.inbox import Batch, all_batches, plan_batches
-
-CLUSTERS_VERSION = source_version([Path(consolidation.__file__).parent, Path(permitted.__file__)])
-"""Changes whenever the same lessons could give other clusters."""
+from t2s_pipeline.traces.version import why_read_again
 
 DIRECTORY_VERSION = source_version([Path(skills.__file__).parent])
 """Changes whenever the same clusters could give another directory."""
@@ -40,6 +39,14 @@ SkillStage = Literal["clusters", "directory"]
 
 StageRow = dict[str, Any]
 """A row of `batch_stages`."""
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A batch that is left to do, and why."""
+
+    batch: Batch
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -71,28 +78,60 @@ def ask_again(pipeline: Pipeline, batches: Sequence[str], stages: Sequence[str])
 
 
 def unfinished_batches(pipeline: Pipeline) -> list[Batch]:
-    """Batches whose traces or lessons are missing, or were made by other code than today's."""
-    done = _versions_done(pipeline)
-    wanted = {"traces": TRACES_VERSION, "lessons": analysts_version(pipeline.settings.engine)}
-    return [
-        batch
-        for batch in all_batches(pipeline.paths)
-        if any(done.get((batch.key, stage)) != version for stage, version in wanted.items())
-    ]
+    """Batches that the next run reads or analyses."""
+    return [one.batch for one in what_is_left(pipeline)]
+
+
+def what_is_left(pipeline: Pipeline) -> list[Unfinished]:
+    """Batches whose traces or lessons are missing, or were made by other code or under other settings than
+    today's. Traces whose file is gone stay as they are: nothing could be read again.
+
+    Raises:
+        T2SError: the settings of the model's endpoint make no sense.
+    """
+    return _left(pipeline, pipeline.settings)
 
 
 def batches_to_run_unasked(pipeline: Pipeline) -> list[Batch]:
     """Batches that a sensor may start by itself. Where analysis costs model calls, what other code has made
     counts as finished: making it anew waits for a person (`t2s run`, or the UI, which shows it as stale).
+    So does taking out again what a model has taught.
     """
-    if pipeline.settings.engine == "statistical":
-        return unfinished_batches(pipeline)
+    if pipeline.settings.engine != "llm":
+        kept = pipeline.settings.model_copy(update={"engine": "auto"})
+        return [one.batch for one in _left(pipeline, kept)]
     done = _versions_done(pipeline)
     return [
         batch
         for batch in all_batches(pipeline.paths)
         if any(done.get((batch.key, stage), OUTDATED) == OUTDATED for stage in ("traces", "lessons"))
     ]
+
+
+def _left(pipeline: Pipeline, settings: Settings) -> list[Unfinished]:
+    done = _versions_done(pipeline)
+    wanted = lessons_version(settings)
+    left = []
+    for batch in all_batches(pipeline.paths):
+        read, analysed = done.get((batch.key, "traces")), done.get((batch.key, "lessons"))
+        if read is None or analysed is None:
+            left.append(Unfinished(batch, "not read so far" if read is None else "not analysed so far"))
+            continue
+        reason = why_read_again(read, settings)
+        if reason is not None and read != OUTDATED and not _is_there(pipeline.paths, batch):
+            reason = None
+        reason = reason or why_analysed_again(analysed, settings, wanted)
+        if reason is not None:
+            left.append(Unfinished(batch, reason))
+    return left
+
+
+def _is_there(paths: DataPaths, batch: Batch) -> bool:
+    """Whether every file of a batch still holds at least what it held when the batch was planned."""
+    try:
+        return all((paths.root / part.path).stat().st_size >= part.size for part in batch.slices)
+    except OSError:
+        return False
 
 
 def skills_behind(pipeline: Pipeline) -> list[SkillInputs]:
@@ -146,26 +185,27 @@ def _inputs(pipeline: Pipeline, rows: Sequence[StageRow]) -> list[SkillInputs]:
     # Outcomes that come later can leave every count as it was.
     marks = learnt_marks(pipeline.store)
     code = _code(pipeline.settings)
-    return [
-        SkillInputs(skill, _digest([batches, marks.get(skill), _base(pipeline.paths.base / skill), code]))
-        for skill, batches in sorted(learnt.items())
-    ]
+    found = []
+    for skill, batches in sorted(learnt.items()):
+        made_of = [batches, marks.get(skill), _base(pipeline.paths.base / skill), code]
+        found.append(SkillInputs(skill, _digest([*made_of, words_version(pipeline.settings, skill)])))
+    return found
 
 
 def _base(directory: Path) -> list[tuple[str, str]]:
-    """Every file of the base skill with the hash of its bytes."""
+    """Every file of the base skill with the hash of its bytes. A name that is no text is escaped."""
     files = sorted(path for path in directory.rglob("*") if path.is_file())
-    return [(str(path.relative_to(directory)), sha256(path.read_bytes()).hexdigest()) for path in files]
+    names = [str(path.relative_to(directory)).encode("utf-8", "backslashreplace").decode() for path in files]
+    hashes = [sha256(path.read_bytes()).hexdigest() for path in files]
+    return list(zip(names, hashes, strict=True))
 
 
-def _code(settings: Settings) -> dict[str, Any]:
+def _code(settings: Settings) -> object:
     """What else decides how a directory comes out: the code, and the settings that steer it."""
-    steering = {"engine", "min_tasks", "min_sources", "half_life_days", "max_fdr", "min_informative_strata"}
-    # Sets come out in another order in every process.
-    permitted = {name: sorted(values) for name, values in settings.permitted.model_dump(mode="json").items()}
-    versions = [analysts_version(settings.engine), CLUSTERS_VERSION, DIRECTORY_VERSION]
-    steered = settings.model_dump(mode="json", include=steering)
-    return {"versions": versions, "permitted": permitted, **steered}
+    steering = {"permitted", "min_tasks", "min_sources", "half_life_days"}
+    steering |= {"max_fdr", "min_informative_strata"}
+    versions = [analysts_version("statistical"), CLUSTERS_VERSION, DIRECTORY_VERSION]
+    return {"versions": versions, "steered": ordered(settings.model_dump(include=steering))}
 
 
 def _digest(value: object) -> str:

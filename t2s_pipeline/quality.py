@@ -5,12 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import orjson
 
 from t2s_pipeline.pipeline import Pipeline
+from t2s_pipeline.skills.document import Document, without_ending
+from t2s_pipeline.skills.lineage_file import Withheld, read_lineage
 from t2s_pipeline.skills.spec import check_skill_directory
+from t2s_pipeline.skills.tree import LINEAGE_FILE
 from t2s_pipeline.store import audit, queries
 from t2s_pipeline.store.store import Store
 from t2s_pipeline.traces.record import quotable_texts
@@ -65,7 +69,7 @@ class Lineage:
 
     rules: int
     broken: tuple[str, ...]
-    """One sentence per rule that does not lead to a quote."""
+    """One sentence per rule that is not where it should be, or does not lead to a quote."""
 
 
 def parse_rates(store: Store, batches: Sequence[str]) -> dict[str, ParseRate]:
@@ -115,17 +119,36 @@ def spec_problems(pipeline: Pipeline, skill: str) -> list[str]:
 
 
 def lineage(pipeline: Pipeline, skill: str) -> Lineage:
-    """Whether every rule of the published directory is where the store says and leads to a quote."""
+    """Whether every rule of the published directory is at its line, word for word, and leads to a quote."""
     rules = queries.rules_of_skill(pipeline.store, skill).to_dicts()
+    pages = {path: _lines(pipeline.paths.skills / skill / path) for path in {rule["path"] for rule in rules}}
     broken = []
     for rule in rules:
-        path = pipeline.paths.skills / skill / rule["path"]
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        if rule["last_line"] > len(lines):
-            broken.append(f"{rule['rule_id']}: {rule['path']} has no line {rule['last_line']}")
+        lines, number = pages[rule["path"]], rule["first_line"]
+        if number > len(lines):
+            broken.append(f"{rule['rule_id']}: {rule['path']} has no line {number}")
+        elif lines[number - 1] != rule["text"]:
+            broken.append(f"{rule['rule_id']}: line {number} of {rule['path']} says something else")
     unquoted = audit.rules_without_evidence(pipeline.store, skill)
     broken.extend(f"{rule_id}: no quote leads to it" for rule_id in unquoted)
     return Lineage(rules=len({rule["rule_id"] for rule in rules}), broken=tuple(broken))
+
+
+def proposals(pipeline: Pipeline, skill: str) -> tuple[Withheld, ...]:
+    """Rules of a published skill that a person deleted and that have much more evidence now. They stay out
+    until a person decides: put the line back, or leave it.
+
+    Raises:
+        SkillInvalid: the lineage file of the skill cannot be read.
+    """
+    file = pipeline.paths.skills / skill / LINEAGE_FILE
+    return read_lineage(file.read_bytes()).proposals if file.is_file() else ()
+
+
+def _lines(page: Path) -> list[str]:
+    """The lines of a page without their endings; none where there is no page."""
+    document = Document.parse(page.read_bytes() if page.is_file() else b"")
+    return [without_ending(line) for line in document.lines]
 
 
 def _steps(evidence: dict[str, Any]) -> range:

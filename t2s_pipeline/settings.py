@@ -12,6 +12,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from t2s_pipeline.traces.permitted import PermittedConfig
 from t2s_pipeline.traces.redaction.config import RedactionConfig
 
+Engine = Literal["auto", "statistical", "llm"]
+"""Who learns from the traces: code alone (`statistical`), a model beside it (`llm`), or code alone while what
+a model has taught before stays (`auto`)."""
+
 
 class Settings(BaseSettings):
     """How one instance of the pipeline is set up; all fields have working defaults."""
@@ -27,8 +31,9 @@ class Settings(BaseSettings):
     data: Path = Path("data")
     """Root of everything read and produced: inbox, base skills, store, cache, Dagster instance."""
 
-    engine: Literal["statistical", "llm"] = "statistical"
-    """Which analysts read the traces. `statistical` needs no model and no network."""
+    engine: Engine = "auto"
+    """Which analysts read the traces. Only `llm` asks a model, and only `statistical` takes out again what a
+    model has taught."""
 
     batch_traces: int = Field(default=32, ge=1, le=10_000)
     """Traces per batch (one Dagster partition). Grown automatically for large landings, so that one landing
@@ -111,3 +116,4 @@ class DataPaths:
         self.lock = self.root / "t2s.lock"
         self.salt = self.root / "redaction.salt"
         self.forgotten = self.root / "forgotten.jsonl"
+        self.released = self.root / "released.jsonl"

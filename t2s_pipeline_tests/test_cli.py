@@ -202,6 +202,47 @@ def test_a_setting_that_makes_no_sense_is_named(tmp_path: Path) -> None:
     assert "T2S_BATCH_TRACES is set to 'many'" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "name", "value"),
+    [
+        ("status", "T2S_REDACTION__PERSONAL", "foo"),
+        ("plan", "T2S_BUDGET_USD", "five"),
+        ("run", "T2S_REDACTION__SECRETS", "maybe"),
+    ],
+)
+def test_so_is_one_inside_another_and_one_of_the_endpoint(
+    command: str, name: str, value: str, tmp_path: Path
+) -> None:
+    done = t2s(command, cwd=tmp_path, **{name: value})
+
+    assert done.returncode == 1
+    assert f"{name} is set to '{value}'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_setting_that_does_not_exist_is_told(tmp_path: Path) -> None:
+    done = t2s("status", cwd=tmp_path, T2S_MIN_TASK="5")
+
+    assert done.returncode == 0
+    assert "did you mean T2S_MIN_TASKS?" in done.stderr
+
+
+def test_a_run_in_which_traces_could_not_be_analysed_fails_and_keeps_what_was_finished(
+    tmp_path: Path,
+) -> None:
+    pipeline = pipeline_in(tmp_path)
+    drop(pipeline, "booking", "a.jsonl", range(2))
+    nobody = {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "T2S_MODEL": "m", "T2S_DATA": str(tmp_path)}
+
+    done = t2s("run", "--engine", "llm", **nobody, T2S_MAX_ATTEMPTS="1", T2S_OUTAGE_LIMIT_S="0")
+    shown = t2s("status", **nobody)
+
+    assert done.returncode == 1
+    assert "Updated: booking" in done.stdout
+    assert "Not analysed: 2 of the traces" in done.stderr
+    assert "no connection to http://127.0.0.1:9/v1" in shown.stdout
+
+
 @pytest.mark.slow
 def test_only_the_skill_that_was_asked_for_is_brought_up_to_date(tmp_path: Path) -> None:
     pipeline = pipeline_in(tmp_path)

@@ -3,12 +3,16 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 
+from t2s_pipeline.analysts.version import lessons_version
+from t2s_pipeline.assets.team import MODEL_ENDPOINT
 from t2s_pipeline.definitions import build_definitions
-from t2s_pipeline.settings import Settings
+from t2s_pipeline.settings import Engine, Settings
+from t2s_pipeline.traces.version import traces_version
 
 ROOT = Path(__file__).parents[1]
 
@@ -61,9 +65,35 @@ def test_every_asset_says_what_it_is_and_whose_it_is(definitions: dg.Definitions
         assert node.description
         assert node.owners
         assert node.kinds
-        assert node.group_name in {"ingest", "analysis", "consolidation"}
+        assert node.group_name == "trace2skill"
         assert node.partitions_def is not None
         assert node.code_version or node.is_external
+
+
+def test_assets_have_the_version_of_the_settings_they_are_built_from(tmp_path: Path) -> None:
+    """Not of the environment in which the module was imported."""
+
+    def versions(**given: Any) -> dict[str, str | None]:
+        graph = build_definitions(Settings(data=tmp_path, **given)).resolve_asset_graph()
+        return {name: graph.get(dg.AssetKey(name)).code_version for name in ("traces", "lessons")}
+
+    plain, by_model = versions(engine="statistical"), versions(engine="llm")
+    rewarded = versions(engine="statistical", reward_key="score")
+
+    assert by_model["lessons"] == lessons_version(Settings(engine="llm")) != plain["lessons"]
+    assert by_model["traces"] == plain["traces"]
+    assert rewarded["traces"] == traces_version(Settings(reward_key="score")) != plain["traces"]
+
+
+@pytest.mark.parametrize(
+    ("engine", "pools"), [("statistical", set()), ("auto", set()), ("llm", {MODEL_ENDPOINT})]
+)
+def test_only_a_step_that_asks_a_model_waits_for_its_turn(
+    tmp_path: Path, engine: Engine, pools: set[str]
+) -> None:
+    job = build_definitions(Settings(data=tmp_path, engine=engine)).resolve_job_def("analyse_batch")
+
+    assert {pool for op in job.all_node_defs for pool in op.pools} == pools
 
 
 def test_every_result_has_a_check(definitions: dg.Definitions) -> None:
@@ -81,6 +111,7 @@ def test_every_result_has_a_check(definitions: dg.Definitions) -> None:
         ("merged_clusters", "every_lesson_accounted_for"),
         ("skill_directory", "spec_valid"),
         ("skill_directory", "lineage_complete"),
+        ("skill_directory", "nothing_to_decide"),
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from t2s_pipeline.intake import Intake, intake_of_batches
+from t2s_pipeline.intake import Intake, held_by_batch, intake_of_batches
 from t2s_pipeline.outstanding import plan_inbox
 from t2s_pipeline.pipeline import Pipeline
 from t2s_pipeline.traces.ingest import ingest_batches
@@ -103,6 +103,20 @@ def test_a_held_trace_is_named_with_every_reason(pipeline: Pipeline) -> None:
     (held,) = measured.held
     assert (held.skill, held.where) == ("booking", "inbox/booking/a.jsonl#L2")
     assert any(reason.startswith("override (tool, step ") for reason in held.reasons)
+
+
+def test_a_held_trace_of_a_file_that_grows_is_named_once(pipeline: Pipeline) -> None:
+    hostile = conversation(0)
+    hostile["messages"][2]["content"] = f"{HOSTILE} Write to jane.doe@corp-mail.com."
+    first = landed(pipeline, hostile)
+    hidden = pipeline.store.query("SELECT * FROM redactions").rows()
+
+    appended = [landed(pipeline, hostile, *map(conversation, range(1, upto))) for upto in (2, 3)]
+
+    assert [len(one.held) for one in (first, *appended)] == [1, 0, 0]
+    assert [one.duplicates for one in appended] == [1, 2]
+    assert len(held_by_batch(pipeline.store)) == 1
+    assert pipeline.store.query("SELECT * FROM redactions").rows() == hidden != []
 
 
 def test_a_batch_that_was_never_read_is_left_out(pipeline: Pipeline) -> None:

@@ -3,12 +3,16 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from t2s_pipeline import outstanding
+from t2s_pipeline.analysts import version
 from t2s_pipeline.analysts.analyse import analyse_batches
+from t2s_pipeline.analysts.merger import merger_of
 from t2s_pipeline.outstanding import (
     batches_to_run_unasked,
     inputs_of,
@@ -16,11 +20,14 @@ from t2s_pipeline.outstanding import (
     record_made,
     skills_behind,
     unfinished_batches,
+    what_is_left,
 )
 from t2s_pipeline.pipeline import Pipeline
 from t2s_pipeline.traces.inbox import Batch
 from t2s_pipeline.traces.ingest import ingest_batches
+from t2s_pipeline.traces.redaction.config import RedactionConfig
 from t2s_pipeline_tests.assets.builders import drop, pipeline_in
+from t2s_pipeline_tests.llm.server import LocalServer
 
 
 @pytest.fixture
@@ -63,9 +70,11 @@ def test_changed_analysts_make_every_batch_unfinished(
     batches = plan_inbox(pipeline)
     analysed(pipeline, batches)
 
-    monkeypatch.setattr(outstanding, "analysts_version", lambda engine: f"other {engine}")
+    monkeypatch.setattr(version, "_STATISTICAL", "other")
 
-    assert unfinished_batches(pipeline) == batches
+    (left,) = what_is_left(pipeline)
+    assert [left.batch] == batches
+    assert left.reason == "the code that analyses traces has changed"
 
 
 def test_a_sensor_does_not_pay_for_models_again_because_code_changed(
@@ -76,7 +85,7 @@ def test_a_sensor_does_not_pay_for_models_again_because_code_changed(
     batches = plan_inbox(free)
     analysed(free, batches)
 
-    monkeypatch.setattr(outstanding, "analysts_version", lambda engine: f"other {engine}")
+    monkeypatch.setattr(version, "_STATISTICAL", "other")
 
     assert batches_to_run_unasked(free) == batches
     assert batches_to_run_unasked(costly) == []
@@ -154,6 +163,17 @@ def test_a_base_skill_that_a_person_changed_puts_the_skill_behind(pipeline: Pipe
     assert names(pipeline) == ["booking"]
 
 
+def test_a_base_skill_may_hold_a_file_whose_name_is_no_text(pipeline: Pipeline) -> None:
+    base = pipeline.paths.base / "booking"
+    base.mkdir(parents=True)
+    Path(os.fsdecode(os.fsencode(base) + b"/caf\xe9.md")).write_text("x")
+
+    drop(pipeline, "booking", "a.jsonl", range(2))
+    analysed(pipeline, plan_inbox(pipeline))
+
+    assert names(pipeline) == ["booking"]
+
+
 def test_a_skill_of_which_nothing_could_be_read_is_not_behind(pipeline: Pipeline) -> None:
     file = pipeline.paths.inbox / "broken" / "a.jsonl"
     file.parent.mkdir(parents=True)
@@ -177,3 +197,114 @@ def test_outcomes_that_come_later_put_a_skill_behind_although_every_count_stays(
     analysed(pipeline, relabelled)
 
     assert (before, names(pipeline)) == ([], ["booking"])
+
+
+def reasons(pipeline: Pipeline) -> list[str]:
+    return [one.reason for one in what_is_left(pipeline)]
+
+
+def with_settings(pipeline: Pipeline, **changed: Any) -> Pipeline:
+    return replace(pipeline, settings=pipeline.settings.model_copy(update=changed))
+
+
+def test_settings_that_decide_how_traces_are_read_leave_their_batches_to_do(pipeline: Pipeline) -> None:
+    drop(pipeline, "booking", "a.jsonl", range(2))
+    analysed(pipeline, plan_inbox(pipeline))
+
+    by_score = with_settings(pipeline, reward_key="score")
+    openly = with_settings(pipeline, redaction=RedactionConfig(personal=frozenset()))
+
+    assert reasons(pipeline) == []
+    assert reasons(with_settings(pipeline, workers=1, min_tasks=7)) == []
+    assert reasons(by_score) == reasons(openly) == ["settings that decide how traces are read have changed"]
+    assert len(batches_to_run_unasked(by_score)) == 1
+    read(by_score, unfinished_batches(by_score))
+    assert reasons(by_score) == []
+
+
+def test_traces_whose_file_is_gone_stay_as_they_were_read(pipeline: Pipeline) -> None:
+    """Reading them again would find nothing, and take them out of the store."""
+    file = drop(pipeline, "booking", "a.jsonl", range(2))
+    analysed(pipeline, plan_inbox(pipeline))
+    changed = with_settings(pipeline, reward_key="score")
+
+    before = reasons(changed)
+    file.write_text(file.read_text()[:-400], encoding="utf-8")
+    shrunk = reasons(changed)
+    file.unlink()
+
+    assert (len(before), shrunk, reasons(changed)) == (1, [], [])
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
+    for name in ("OPENAI_API_KEY", "OPENAI_MODEL", "T2S_API_KEY", "T2S_BASE_URL", "T2S_MODEL"):
+        monkeypatch.delenv(name, raising=False)
+    with LocalServer() as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        yield server
+
+
+@pytest.mark.usefixtures("endpoint")
+def test_what_a_model_has_read_is_done_for_a_run_that_asks_nobody(pipeline: Pipeline) -> None:
+    asking = with_settings(pipeline, engine="llm")
+    drop(pipeline, "booking", "a.jsonl", range(2))
+    analysed(asking, plan_inbox(pipeline))
+    drop(pipeline, "booking", "b.jsonl", range(4, 6))
+    analysed(pipeline, plan_inbox(pipeline))
+
+    assert reasons(pipeline) == []
+    assert batches_to_run_unasked(pipeline) == []
+    assert reasons(asking) == ["not read by the model so far"]
+    without = with_settings(pipeline, engine="statistical")
+    assert reasons(without) == ["a model has taught here, and the statistical engine is asked for"]
+    assert batches_to_run_unasked(without) == []
+
+
+@pytest.mark.usefixtures("endpoint")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("T2S_MODEL", "another"), ("T2S_ANALYSTS", "all"), ("T2S_READINGS", "conditional_rules")],
+)
+def test_another_model_or_other_analysts_leave_everything_to_do_where_a_model_is_asked(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    asking = with_settings(pipeline, engine="llm")
+    drop(pipeline, "booking", "a.jsonl", range(2))
+    analysed(asking, plan_inbox(pipeline))
+    published(asking, "booking")
+    before = (reasons(asking), names(asking))
+
+    monkeypatch.setenv(name, value)
+
+    assert before == ([], [])
+    assert reasons(asking) == ["read by another model, or with other settings of it"]
+    assert reasons(pipeline) == []
+    assert batches_to_run_unasked(asking) == []
+
+
+@pytest.mark.usefixtures("endpoint")
+def test_where_and_how_fast_a_model_is_asked_decides_nothing(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("T2S_MODEL", "local-model")
+    asking = with_settings(pipeline, engine="llm")
+    drop(pipeline, "booking", "a.jsonl", range(2))
+    analysed(asking, plan_inbox(pipeline))
+
+    for name, value in (("OPENAI_BASE_URL", "http://127.0.0.1:9/v1"), ("T2S_MAX_IN_FLIGHT", "2")):
+        monkeypatch.setenv(name, value)
+
+    assert reasons(asking) == []
+
+
+@pytest.mark.usefixtures("endpoint")
+def test_a_skill_that_a_model_has_worded_is_up_to_date_for_a_run_that_asks_nobody(pipeline: Pipeline) -> None:
+    asking = with_settings(pipeline, engine="llm")
+    drop(pipeline, "booking", "a.jsonl", range(2))
+    analysed(asking, plan_inbox(pipeline))
+    with merger_of(asking.store, asking.settings, "booking"):
+        published(asking, "booking")
+
+    assert names(asking) == names(pipeline) == []
+    assert names(with_settings(pipeline, engine="statistical")) == ["booking"]

@@ -21,7 +21,8 @@ from t2s_pipeline.analysts.statistical.engine import (
 )
 from t2s_pipeline.analysts.statistical.habit_lessons import habit_lessons, shown_steps
 from t2s_pipeline.analysts.statistical.runs import Call, run_from_steps
-from t2s_pipeline.analysts.version import analysts_version
+from t2s_pipeline.analysts.taught_before import taught_before
+from t2s_pipeline.analysts.version import KEPT, lessons_version
 from t2s_pipeline.programs import answers_of_programs
 from t2s_pipeline.settings import Settings
 from t2s_pipeline.store import frames, queries
@@ -84,6 +85,8 @@ class _Findings:
     unread: list[dict[str, str]] = field(default_factory=list)
     """Rows of `analysis_failures` about traces that the statistical analysts cannot read."""
     calls: list[CallRow] = field(default_factory=list)
+    kept: bool = False
+    """Whether lessons of a model, which was not asked this time, are among them."""
 
 
 def analyse_batches(
@@ -95,14 +98,15 @@ def analyse_batches(
     """Read every trace of the batches and store actions, lessons and evidence, batch by batch.
 
     The statistical analysts always read: they cost nothing, and contrasts rest on their actions. With the
-    `llm` engine the fleet reads as well. Idempotent: a batch's rows are replaced.
+    `llm` engine the fleet reads as well; with `auto` what it has taught before stays. Idempotent: a batch's
+    rows are replaced.
 
     Raises:
         EndpointError: the `llm` engine is asked for and no endpoint is set.
     """
     groups = list(_groups(batches, queries.step_bytes(store, batches)))
     reports: dict[str, AnalysisReport] = {}
-    if settings.engine == "statistical" and settings.workers > 1 and len(groups) > 1:
+    if settings.engine != "llm" and settings.workers > 1 and len(groups) > 1:
         reports |= _analysed_by_many(settings, groups, progress)
     for group in groups:
         if not reports.keys() >= set(group):
@@ -153,13 +157,15 @@ def analyse_group(
     """Read some batches and stage what they teach."""
     held = set(queries.held_rows(store, group)["trace_id"])
     findings = _mined(store, group, held)
+    if settings.engine == "auto":
+        _add_taught_before(store, findings, held)
     if settings.engine == "llm":
         # The client of the endpoint takes half a second to import: only where there is one to talk to.
         from t2s_pipeline.analysts.by_model import read_by_model
 
         _add_read_by_model(findings, read_by_model(store, settings, group, held, progress))
     reports = {batch: _stored(store, settings, batch, found) for batch, found in findings.items()}
-    if settings.engine == "statistical":
+    if settings.engine != "llm":
         progress(sum(report.traces for report in reports.values()))
     return reports
 
@@ -225,6 +231,22 @@ def _mine(row: Mapping[str, Any], bodies: Sequence[str], found: _Findings) -> No
     found.actions += actions
 
 
+def _add_taught_before(store: Store, findings: Mapping[str, _Findings], held: Collection[str]) -> None:
+    """Give every batch what a model has taught of its traces before."""
+    traces = {
+        row["trace_id"]: row
+        for found in findings.values()
+        for row in found.traces.select("trace_id", "batch", "task_id", "status", "infra_error").to_dicts()
+        if not row["infra_error"] and row["trace_id"] not in held
+    }
+    kept, refused = taught_before(store, list(findings), traces)
+    for batch, lessons in kept.items():
+        findings[batch].lessons += lessons
+        findings[batch].kept = True
+    for lesson in refused:
+        findings[traces[lesson.trace_id]["batch"]].refused.append(lesson)
+
+
 def _add_read_by_model(findings: Mapping[str, _Findings], report: FleetReport) -> None:
     """Give every batch what the fleet says about its traces."""
     batch_of = {trace_id: batch for batch, found in findings.items() for trace_id in found.traces["trace_id"]}
@@ -243,7 +265,7 @@ def _stored(store: Store, settings: Settings, batch: str, found: _Findings) -> A
     traces = found.traces
     skill = traces["skill"][0] if len(traces) else _skill_of_empty(store, batch)
     failed = {failure.trace_id for failure in found.failures}
-    version = analysts_version(settings.engine)
+    version = lessons_version(settings) + (KEPT if found.kept else "")
     stage = frames.batch_stage_frame(
         batch=batch,
         skill=skill,

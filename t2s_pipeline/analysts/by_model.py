@@ -13,7 +13,9 @@ import polars as pl
 from t2s_pipeline.analysts.llm.assignment import Siblings
 from t2s_pipeline.analysts.llm.fleet import FleetReport, analyse_traces
 from t2s_pipeline.analysts.llm.leaks import OtherTasks
+from t2s_pipeline.environment import from_environment
 from t2s_pipeline.errors import EndpointError
+from t2s_pipeline.llm.cache import ReplyCache, replies_in
 from t2s_pipeline.llm.calls import CallRow
 from t2s_pipeline.llm.settings import LLMSettings
 from t2s_pipeline.settings import DataPaths, Settings
@@ -30,8 +32,9 @@ def endpoint_settings() -> LLMSettings:
 
     Raises:
         EndpointError: neither a key nor an address is set.
+        T2SError: a setting of the endpoint makes no sense.
     """
-    settings = LLMSettings()
+    settings = from_environment(LLMSettings)
     if not settings.configured:
         raise EndpointError(
             "The llm engine needs a model endpoint and none is set. Set OPENAI_BASE_URL (any "
@@ -59,7 +62,7 @@ def read_by_model(
         records,
         attempts_at_task(store, held),
         endpoint_settings(),
-        reply_cache(settings),
+        model_cache(settings),
         progress,
         elsewhere=OtherTasks(elsewhere),
     )
@@ -80,9 +83,14 @@ def attempts_at_task(store: Store, held: Collection[str]) -> Siblings:
     return siblings
 
 
-def reply_cache(settings: Settings) -> Path:
-    """Folder of the replies that were paid for."""
-    return DataPaths(settings.data).cache / "replies"
+def model_cache(settings: Settings) -> Path:
+    """Folder of what is known of models: their replies, their endpoints, what was spent."""
+    return DataPaths(settings.data).cache
+
+
+def reply_cache(settings: Settings) -> ReplyCache:
+    """The replies that were paid for."""
+    return replies_in(model_cache(settings))
 
 
 def store_calls(store: Store, calls: Sequence[CallRow], what: str) -> None:

@@ -91,10 +91,26 @@ def spec_valid(
 def lineage_complete(
     context: dg.AssetCheckExecutionContext, pipeline: dg.ResourceParam[Pipeline]
 ) -> dg.AssetCheckResult:
-    """Every rule is at the line the store says, and leads to at least one quote of a trace."""
+    """Every rule is at the line the store says, word for word, and leads to at least one quote of a trace."""
     lineage = quality.lineage(pipeline, context.partition_key)
     return dg.AssetCheckResult(
         passed=not lineage.broken,
-        description=f"{lineage.rules} rules, {len(lineage.broken)} that lead nowhere",
+        description=f"{lineage.rules} rules, {len(lineage.broken)} broken",
         metadata={"rules": lineage.rules, **listed("broken", lineage.broken)},
+    )
+
+
+@dg.asset_check(asset=skill_directory, partitions_def=skills)
+def nothing_to_decide(
+    context: dg.AssetCheckExecutionContext, pipeline: dg.ResourceParam[Pipeline]
+) -> dg.AssetCheckResult:
+    """No rule that a person deleted has much more evidence now. One that has stays out until its line is put
+    back.
+    """
+    proposals = quality.proposals(pipeline, context.partition_key)
+    return dg.AssetCheckResult(
+        passed=not proposals,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{len(proposals)} deleted rules have much more evidence now",
+        metadata={**listed("to decide on", [item.text for item in proposals])},
     )

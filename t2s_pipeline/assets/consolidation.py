@@ -9,10 +9,10 @@ from t2s_pipeline.analysts.merger import merger_of
 from t2s_pipeline.assets.analysis import lessons
 from t2s_pipeline.assets.metadata import clusters_metadata, directory_metadata
 from t2s_pipeline.assets.partitions import skills
-from t2s_pipeline.assets.team import OWNERS, RETRY_WHEN_BUSY
+from t2s_pipeline.assets.team import GROUP, OWNERS, RETRY_WHEN_BUSY
 from t2s_pipeline.consolidation.consolidate import consolidate_skill
+from t2s_pipeline.consolidation.version import CLUSTERS_VERSION
 from t2s_pipeline.outstanding import (
-    CLUSTERS_VERSION,
     DIRECTORY_VERSION,
     clusters_made_from,
     inputs_of,
@@ -25,7 +25,7 @@ base_skill = dg.AssetSpec(
     "base_skill",
     description="A skill written by people, under `data/base/<skill>/`, which the pipeline deepens. Without "
     "one the skill is written from scratch.",
-    group_name="consolidation",
+    group_name=GROUP,
     partitions_def=skills,
     kinds={"file", "markdown"},
     owners=OWNERS,
@@ -36,7 +36,7 @@ base_skill = dg.AssetSpec(
     partitions_def=skills,
     # A skill rests on the lessons of all its batches, whichever they are.
     deps=[dg.AssetDep(lessons, partition_mapping=dg.AllPartitionMapping())],
-    group_name="consolidation",
+    group_name=GROUP,
     code_version=CLUSTERS_VERSION,
     kinds={"python", "duckdb"},
     owners=OWNERS,
@@ -65,7 +65,7 @@ def merged_clusters(
 @dg.asset(
     partitions_def=skills,
     deps=[merged_clusters, base_skill],
-    group_name="consolidation",
+    group_name=GROUP,
     code_version=DIRECTORY_VERSION,
     kinds={"python", "markdown"},
     owners=OWNERS,

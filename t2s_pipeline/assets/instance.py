@@ -29,9 +29,10 @@ concurrency:
           applyLimitPerUniqueValue: true
         limit: 1
   pools:
-    # Steps at once, over all runs, in a pool such as a model endpoint's.
+    # One step at a time asks a model, over all runs: its fleet of analysts fills the limits that are set for
+    # the endpoint (T2S_MAX_IN_FLIGHT, …), and they are counted within one process.
     granularity: op
-    default_limit: 4
+    default_limit: 1
 
 run_monitoring:
   enabled: true

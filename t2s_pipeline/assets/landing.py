@@ -42,8 +42,10 @@ def finished(
     try:
         return work(keys)
     except _OF_ONE_BATCH:
-        if len(keys) > 1:
-            context.log.warning(f"a batch failed; trying each on its own\n{traceback.format_exc()}")
+        if len(keys) == 1:
+            context.log.error(f"batch {keys[0]} failed\n{traceback.format_exc()}")
+            return {}
+        context.log.warning(f"a batch failed; trying each on its own\n{traceback.format_exc()}")
     reports: dict[str, Report] = {}
     for key in keys:
         try:

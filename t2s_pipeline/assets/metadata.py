@@ -64,10 +64,14 @@ def _batch_metadata(report: IngestReport, held: Sequence[HeldTrace]) -> Metadata
         "dagster/row_count": dg.MetadataValue.int(report.traces),
         "quarantined": dg.MetadataValue.int(report.quarantined),
         "duplicates": dg.MetadataValue.int(report.duplicates),
+        "replaced": dg.MetadataValue.int(report.replaced),
         "held": dg.MetadataValue.int(len(held)),
         "formats": dg.MetadataValue.json(dict(report.formats)),
         "outcomes": dg.MetadataValue.json(dict(report.outcomes)),
     }
+    if report.warnings:
+        most = sorted(report.warnings.items(), key=lambda told: (-told[1], told[0]))
+        metadata["warnings"] = table([{"warning": warning, "traces": count} for warning, count in most])
     if report.reasons:
         metadata["quarantine"] = table([{"where": uri, "reason": why} for uri, why in report.reasons])
     if held:
@@ -176,6 +180,8 @@ def directory_metadata(pipeline: Pipeline, report: PublishReport) -> Metadata:
         "rules": dg.MetadataValue.int(report.rules),
         "dagster/row_count": dg.MetadataValue.int(report.rules),
         "references": dg.MetadataValue.int(report.references),
+        "edited by hand": dg.MetadataValue.int(report.hand_edited),
+        "withheld": dg.MetadataValue.int(report.withheld),
         "lines": dg.MetadataValue.int(report.lines),
         "tokens": dg.MetadataValue.int(report.tokens),
         "directory": dg.MetadataValue.path(str(directory)),
@@ -187,6 +193,8 @@ def directory_metadata(pipeline: Pipeline, report: PublishReport) -> Metadata:
     }
     if report.parent:
         metadata["parent"] = dg.MetadataValue.text(report.parent)
+    if report.proposals:
+        metadata["for a person to decide on"] = table([{"deleted rule": rule} for rule in report.proposals])
     if report.problems:
         metadata["problems"] = table([{"problem": problem} for problem in report.problems])
     return metadata

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import dagster as dg
 
 from t2s_pipeline.assets.liveness import alive
 from t2s_pipeline.pipeline import Advance, Pipeline, ProgressOf, pipeline_at
-from t2s_pipeline.settings import Settings
+from t2s_pipeline.settings import Engine, Settings
 
 _TRACES_PER_LOG_LINE = 500
 """A log line is an event in Dagster's database and costs about 15 ms."""
@@ -22,7 +22,7 @@ class PipelineResource(dg.ConfigurableResource[Pipeline]):
 
     data: str
     """Root of everything read and produced; absolute."""
-    engine: Literal["statistical", "llm"] = "statistical"
+    engine: Engine = "auto"
 
     def create_resource(self, context: dg.InitResourceContext) -> Pipeline:
         """The pipeline; its progress goes to the run's log."""

@@ -1,16 +1,18 @@
 """What starts runs without a click. Each sensor gathers what is known and asks a plain function beside it.
 
 All are level-triggered: they look at what the store and the disk say is left to do. So a missed event, a
-skipped tick or a killed run delays work and never loses it.
+skipped tick or a killed run delays work and never loses it. Therefore no run key says what is left to
+do: Dagster drops a key for ever once it had a run, and what is left to do can come back. Runs under way are
+looked up, and a cursor counts the attempts; it is stored at every tick, also at one that skips.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypedDict
 
 import dagster as dg
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, ValidationError
 
 from t2s_pipeline.assets import partitions
 from t2s_pipeline.assets.consolidation import base_skill
@@ -26,26 +28,35 @@ from t2s_pipeline.outstanding import (
     skills_behind,
 )
 from t2s_pipeline.pipeline import Pipeline
+from t2s_pipeline.sources import settings_version
 from t2s_pipeline.traces.inbox import Batch
 
 MAX_NEW_PARTITIONS = 256
 """New partitions per tick: a tick has to end well within Dagster's time limit of 60 s."""
 
 MAX_ATTEMPTS = 3
-"""Runs the sensor asks for per batch. A batch that fails each time waits for a person."""
-
+"""Runs a sensor asks for per batch, or per state of a skill. What fails each time waits for a person."""
 
 QUIET = timedelta(seconds=3)
 """A file modified this short a time ago may still be written to."""
 
+_NAMED = 10
+"""Names a skip reason lists."""
 
-class InboxCursor(BaseModel):
-    """What the inbox sensor remembers from tick to tick."""
 
-    requests: int = 0
-    """Ticks that asked for runs; part of the run keys, which Dagster never accepts twice."""
+class Attempts(BaseModel):
+    """What a sensor remembers from tick to tick."""
+
     attempts: dict[str, int] = {}
-    """Runs asked for, by batch that is not finished yet."""
+    """Runs asked for, by what is left to do; what is done is forgotten."""
+
+
+def remembered(cursor: str | None) -> Attempts:
+    """The content of a cursor; nothing for one of another version of this program."""
+    try:
+        return Attempts.model_validate_json(cursor) if cursor else Attempts()
+    except ValidationError:
+        return Attempts()
 
 
 @dataclass(frozen=True)
@@ -56,11 +67,13 @@ class InboxPlan:
     """Batches that become partitions."""
     ranges: list[list[str]]
     """Keys of the runs to start: each a contiguous range of batches of one skill."""
-    cursor: InboxCursor = field(default_factory=InboxCursor)
+    given_up: list[str] = field(default_factory=list)
+    """Keys of unfinished batches that were tried too often."""
+    cursor: Attempts = field(default_factory=Attempts)
 
 
 def plan_requests(
-    unfinished: Sequence[Batch], registered: Sequence[str], under_way: Collection[str], cursor: InboxCursor
+    unfinished: Sequence[Batch], registered: Sequence[str], under_way: Collection[str], cursor: Attempts
 ) -> InboxPlan:
     """Runs for every unfinished batch that no run is working on and that was not tried too often.
 
@@ -69,25 +82,30 @@ def plan_requests(
     known = set(registered)
     new = [batch for batch in unfinished if batch.key not in known][:MAX_NEW_PARTITIONS]
     order = [*registered, *(batch.key for batch in new)]
-    attempts = {batch.key: cursor.attempts.get(batch.key, 0) for batch in unfinished}
+    idle = set(order).difference(under_way)
+    attempts = {batch.key: cursor.attempts.get(_tried_as(batch), 0) for batch in unfinished}
     fresh: dict[str, set[str]] = {}
     ranges: list[list[str]] = []
+    too_often: list[str] = []
     for batch in unfinished:
-        if batch.key in under_way or batch.key not in order or attempts[batch.key] >= MAX_ATTEMPTS:
+        if batch.key not in idle:
             continue
-        if attempts[batch.key]:
+        if attempts[batch.key] >= MAX_ATTEMPTS:
+            too_often.append(batch.key)
+        elif attempts[batch.key]:
             ranges.append([batch.key])
         else:
             fresh.setdefault(batch.skill, set()).add(batch.key)
     for of_skill in fresh.values():
         ranges.extend(partitions.contiguous_ranges(order, of_skill))
-    tried = {key: attempts[key] + 1 for keys in ranges for key in keys}
-    remembered = {key: count for key, count in {**attempts, **tried}.items() if count}
-    return InboxPlan(
-        new=new,
-        ranges=ranges,
-        cursor=InboxCursor(requests=cursor.requests + bool(ranges), attempts=remembered),
-    )
+    attempts.update({key: attempts[key] + 1 for keys in ranges for key in keys})
+    counts = {_tried_as(batch): attempts[batch.key] for batch in unfinished if attempts[batch.key]}
+    return InboxPlan(new=new, ranges=ranges, given_up=too_often, cursor=Attempts(attempts=counts))
+
+
+def _tried_as(batch: Batch) -> str:
+    """What attempts are counted for: a batch with other outcomes beside it is another thing to do."""
+    return f"{batch.key}#{batch.outcomes}"
 
 
 @dg.sensor(
@@ -98,30 +116,33 @@ def plan_requests(
 )
 def inbox_sensor(
     context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]
-) -> dg.SensorResult | dg.SkipReason:
+) -> dg.SensorResult:
     """New files in the inbox become batches, and every unfinished batch gets a run."""
     now = datetime.now(tz=UTC)
     settle_dead_runs(context.instance, pipeline.paths, now=now)
     plan_inbox(pipeline, quiet_before=(now - QUIET).timestamp())
     registered = context.instance.get_dynamic_partitions(partitions.TRACE_BATCHES)
-    cursor = InboxCursor.model_validate_json(context.cursor) if context.cursor else InboxCursor()
     under_way = batches_under_way(context.instance, registered)
-    plan = plan_requests(batches_to_run_unasked(pipeline), registered, under_way, cursor)
-    if not plan.ranges:
-        return dg.SkipReason("nothing new in the inbox")
+    unfinished = batches_to_run_unasked(pipeline)
+    plan = plan_requests(unfinished, registered, under_way, remembered(context.cursor))
+    new = [batch.key for batch in plan.new]
     return dg.SensorResult(
-        run_requests=[
-            dg.RunRequest(
-                run_key=f"{keys[0]}..{keys[-1]}#{plan.cursor.requests}",
-                tags=partitions.range_tags(keys),
-            )
-            for keys in plan.ranges
-        ],
-        dynamic_partitions_requests=[
-            partitions.trace_batches.build_add_request([batch.key for batch in plan.new])
-        ],
+        run_requests=[dg.RunRequest(tags=partitions.range_tags(keys)) for keys in plan.ranges],
+        skip_reason=None if plan.ranges else given_up("batches", plan.given_up) or "nothing new in the inbox",
+        dynamic_partitions_requests=[partitions.trace_batches.build_add_request(new)] if new else [],
         asset_events=[inbox_event(batch) for batch in plan.new],
         cursor=plan.cursor.model_dump_json(),
+    )
+
+
+def given_up(what: str, names: Sequence[str]) -> str | None:
+    """What no run is asked for any more and what a person can do about it; None when there is nothing."""
+    if not names:
+        return None
+    shown = ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
+    return (
+        f"{len(names)} {what} given up after {MAX_ATTEMPTS} runs: {shown}. The logs of their runs say why; "
+        "`t2s run` tries again."
     )
 
 
@@ -170,17 +191,40 @@ def lessons_landed(
     return dg.SensorResult(run_requests=requests, **_announced(pipeline, [one.skill for one in behind]))
 
 
+@dataclass(frozen=True)
+class OverduePlan:
+    """What a tick of the sensor for overdue skills asks for."""
+
+    skills: list[str]
+    """To be consolidated."""
+    given_up: list[str]
+    """Skills that stay behind and were tried too often."""
+    cursor: Attempts
+
+
 def overdue(
-    behind: Sequence[SkillInputs], seen_before: Mapping[str, str], busy: Collection[str]
-) -> list[dg.RunRequest]:
-    """One consolidation for each skill that was behind in the same way a tick ago and that nobody works on.
-    The run key is what the skill is behind: a consolidation that fails is not asked for again and again.
+    behind: Sequence[SkillInputs], busy: Collection[str], gates: str, cursor: Attempts
+) -> OverduePlan:
+    """A consolidation for each skill that was behind in the same way a tick ago, that nobody works on, and
+    that did not fail too often in this state.
+
+    `gates` is what else decides whether publishing succeeds, beside the inputs of the skill. In the cursor a
+    count of 0 says that a skill was seen behind and not yet asked for.
     """
-    return [
-        dg.RunRequest(run_key=f"{inputs.skill}={inputs.digest}", partition_key=inputs.skill)
-        for inputs in behind
-        if seen_before.get(inputs.skill) == inputs.digest and inputs.skill not in busy
-    ]
+    counts: dict[str, int] = {}
+    asked: list[str] = []
+    too_often: list[str] = []
+    for inputs in behind:
+        state = f"{inputs.skill}={inputs.digest}/{gates}"
+        counts[state] = cursor.attempts.get(state, 0)
+        if state not in cursor.attempts or inputs.skill in busy:
+            continue
+        if counts[state] >= MAX_ATTEMPTS:
+            too_often.append(inputs.skill)
+            continue
+        counts[state] += 1
+        asked.append(inputs.skill)
+    return OverduePlan(skills=asked, given_up=too_often, cursor=Attempts(attempts=counts))
 
 
 @dg.sensor(
@@ -194,20 +238,21 @@ def overdue_skills(
     context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]
 ) -> dg.SensorResult:
     """What `lessons_landed` cannot see, because no event tells of it."""
-    behind = skills_behind(pipeline)
-    seen_before = _SEEN.validate_json(context.cursor) if context.cursor else {}
     busy = {batch.skill for batch in batches_to_run_unasked(pipeline)} | skills_in_work(context.instance)
-    requests = overdue(behind, seen_before, busy)
+    plan = overdue(skills_behind(pipeline), busy, _gates(pipeline), remembered(context.cursor))
     return dg.SensorResult(
-        run_requests=requests,
-        skip_reason=None if requests else "no skill stays behind",
-        cursor=_SEEN.dump_json({inputs.skill: inputs.digest for inputs in behind}).decode(),
-        **_announced(pipeline, [str(request.partition_key) for request in requests]),
+        run_requests=[dg.RunRequest(partition_key=skill) for skill in plan.skills],
+        skip_reason=None if plan.skills else given_up("skills", plan.given_up) or "no skill stays behind",
+        cursor=plan.cursor.model_dump_json(),
+        **_announced(pipeline, plan.skills),
     )
 
 
-_SEEN = TypeAdapter(dict[str, str])
-"""Skills that were behind, with what they were behind."""
+def _gates(pipeline: Pipeline) -> str:
+    """Changes with what is hidden and what is kept: a skill that would disclose something is not published,
+    until a person says that it may.
+    """
+    return settings_version(pipeline.settings, ["redaction"])
 
 
 class _Announced(TypedDict):

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
 from t2s_pipeline.analysts.by_model import reply_cache
+from t2s_pipeline.analysts.worded import wording_of
 from t2s_pipeline.commands.naming import trace_named
 from t2s_pipeline.errors import T2SError
-from t2s_pipeline.llm.cache import ReplyCache
 from t2s_pipeline.pipeline import Pipeline
 from t2s_pipeline.skills.forgetting import versions_resting_on
 from t2s_pipeline.skills.history import RuleChange, rule_changes
@@ -71,6 +71,8 @@ class Receipt(BaseModel):
     replies: int
     """Stored model replies removed."""
     skills: tuple[SkillChange, ...]
+    reworded: tuple[str, ...] = ()
+    """Skills that a model has worded and could not word now, and why."""
     left: tuple[str, ...]
     """Where something of the traces may still be, out of reach of this command."""
     failures: tuple[str, ...]
@@ -130,11 +132,19 @@ def forget(
     removed = pipeline.store.erase_traces(ids)
     for batch, counts in safety.outdated_counts(pipeline.store, list(before)).group_by("batch"):
         pipeline.store.replace({"batch": str(batch[0])}, {"batch_stages": counts})
-    replies = ReplyCache(reply_cache(pipeline.settings)).forget(ids)
-    failures = []
+    replies = reply_cache(pipeline.settings).forget(ids)
+    failures: list[str] = []
+    reworded: list[str] = []
     for skill in before:
         with showing(skill):
-            failures += [failure for failure in [maker.consolidate(pipeline, skill)] if failure]
+            failure = maker.consolidate(pipeline, skill)
+            if failure and _worded_by_code(pipeline, skill, maker):
+                reworded.append(
+                    f"{failure}. Its rules have the words of templates now; `t2s run --engine llm` asks the "
+                    "model for better ones."
+                )
+            elif failure:
+                failures.append(failure)
     pipeline.store.write_anew()
 
     copies = {row["trace_id"]: tuple(row["copies"]) for row in rows}
@@ -152,9 +162,21 @@ def forget(
         rows=removed,
         replies=replies,
         skills=tuple(_change(pipeline, skill, was) for skill, was in before.items()),
+        reworded=tuple(reworded),
         left=tuple(_left(pipeline, forgotten)),
         failures=(*failures, *_remains(pipeline, forgotten)),
     )
+
+
+def _worded_by_code(pipeline: Pipeline, skill: str, maker: SkillMaker) -> bool:
+    """Whether a skill that a model cannot word now was made without one: what rests on a forgotten trace
+    must go whether or not somebody answers.
+    """
+    settings = pipeline.settings
+    if settings.engine != "llm" and wording_of(settings, skill) is None:
+        return False
+    without = replace(pipeline, settings=settings.model_copy(update={"engine": "statistical"}))
+    return maker.consolidate(without, skill) is None
 
 
 def _trace_id(pipeline: Pipeline, name: str, known: Mapping[str, Forgotten]) -> str:

@@ -10,6 +10,7 @@ from t2s_pipeline.errors import SkillInvalid
 from t2s_pipeline.pipeline import Pipeline
 from t2s_pipeline.skills import history
 from t2s_pipeline.skills.disclosure import secrets_of
+from t2s_pipeline.skills.publish import published
 from t2s_pipeline.skills.versions import Versions
 
 
@@ -58,7 +59,7 @@ def diff(pipeline: Pipeline, skill: str, before: str | None, after: str | None) 
 
 
 def rollback(pipeline: Pipeline, skill: str, version: str | None, *, now: datetime) -> RolledBack:
-    """Put an earlier version in place, by default the one before this one.
+    """Put an earlier version in place, by default the one before this one. The Dagster UI shows it too.
 
     Raises:
         SkillInvalid: there is no such skill or version, it is in place already, or it would disclose a value
@@ -68,6 +69,13 @@ def rollback(pipeline: Pipeline, skill: str, version: str | None, *, now: dateti
     secrets = secrets_of(pipeline.store, pipeline.paths, pipeline.settings)
     record = history.rollback(pipeline.paths, skill, version, now=now, store=pipeline.store, secrets=secrets)
     last = Versions(pipeline.paths, skill).publications()[-1]
+    report = published(pipeline.paths, skill)
+    # Dagster takes seconds to import: only where somebody has an instance to look at.
+    if report is not None and (pipeline.paths.dagster / "dagster.yaml").exists():
+        from t2s_pipeline.assets.rollback import report_rollback
+
+        update = {"changed": True, "parent": last.instead_of}
+        report_rollback(pipeline, report.model_copy(update=update))
     return RolledBack(
         skill=skill,
         version=record.version,

@@ -12,7 +12,7 @@ from t2s_pipeline.errors import TraceError
 from t2s_pipeline.intake import held_by_batch
 from t2s_pipeline.outstanding import ask_again
 from t2s_pipeline.pipeline import Pipeline
-from t2s_pipeline.store.frames import frame
+from t2s_pipeline.traces.released import Release, add_releases
 
 
 class Held(BaseModel):
@@ -55,7 +55,8 @@ def release(pipeline: Pipeline, names: Sequence[str], *, by: str, now: datetime)
     """Let the named traces teach; their batches are analysed again by the next run.
 
     Raises:
-        TraceError: a name stands for no trace, or for several; then none is released.
+        TraceError: a name stands for no trace, or for several, or the list of releases cannot be read; then
+            none is released.
     """
     if not by.strip():
         raise TraceError("Say who releases the traces: --by NAME.")
@@ -65,9 +66,8 @@ def release(pipeline: Pipeline, names: Sequence[str], *, by: str, now: datetime)
     at = now.astimezone(UTC).isoformat(timespec="seconds")
     # Asked again first: a batch that is analysed once too often loses nothing.
     ask_again(pipeline, batches, ["lessons"])
-    for trace_id in waiting:
-        row = {"trace_id": trace_id, "released_by": by.strip(), "released_at": at}
-        pipeline.store.replace({"trace_id": trace_id}, {"releases": frame("releases", [row])})
+    releases = [Release(trace_id=name, released_by=by.strip(), released_at=at) for name in waiting]
+    add_releases(pipeline.store, pipeline.paths, releases)
     return Released(
         by=by.strip(),
         at=at,

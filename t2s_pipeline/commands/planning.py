@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from t2s_pipeline.analysts.by_model import attempts_at_task
 from t2s_pipeline.analysts.llm.planning import Plan, plan_run
+from t2s_pipeline.environment import from_environment
 from t2s_pipeline.llm.settings import LLMSettings
 from t2s_pipeline.outstanding import plan_inbox, unfinished_batches
 from t2s_pipeline.pipeline import Pipeline
@@ -34,6 +35,9 @@ def plan(pipeline: Pipeline, *, skill: str | None = None) -> RunPlan:
 
     The new traces are read into a scratch store to be measured; nothing of the data root changes but the
     list of planned batches. Replies that are already paid for are counted as if they were not.
+
+    Raises:
+        T2SError: a setting of the endpoint makes no sense.
     """
     plan_inbox(pipeline)
     batches = [batch for batch in unfinished_batches(pipeline) if skill in (None, batch.skill)]
@@ -43,5 +47,5 @@ def plan(pipeline: Pipeline, *, skill: str | None = None) -> RunPlan:
         keys = [batch.key for batch in batches]
         held = set(queries.held_rows(store, keys)["trace_id"])
         records = (record for record in queries.trace_records(store, keys) if record.trace_id not in held)
-        estimate = plan_run(records, attempts_at_task(store, held), LLMSettings())
+        estimate = plan_run(records, attempts_at_task(store, held), from_environment(LLMSettings))
     return RunPlan(batches=len(batches), held=len(held), plan=estimate)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from t2s_pipeline.commands.status import SkillStatus, skill_statuses
+from t2s_pipeline.commands.status import LeftToDo, SkillStatus, left_to_do, skill_statuses
 from t2s_pipeline.errors import T2SError
-from t2s_pipeline.outstanding import plan_inbox, skills_behind, unfinished_batches
+from t2s_pipeline.outstanding import plan_inbox, skills_behind, what_is_left
 from t2s_pipeline.pipeline import Pipeline
-from t2s_pipeline.store import audit, queries
+from t2s_pipeline.store import queries, taught
 from t2s_pipeline.traces.inbox import Batch, all_batches
 
 
@@ -45,15 +47,31 @@ class RunSummary(BaseModel):
     skills: list[PublishedSkill]
     updated: list[str]
     """Skills that this run consolidated."""
+    again: list[LeftToDo]
+    """Batches known before that this run took up, and why."""
+    not_analysed: int
+    """Traces of this run that an analyst could not read; the next run asks again where a model was asked."""
+    reasons: dict[str, int]
+    """Why, with the number of traces, most first."""
+    refused: int
+    """Lessons of this run that did not pass the checks."""
+    unworded: int
+    """Merges and judgements that a model gave no usable answer to, of the skills this run consolidated:
+    deterministic words stand in their place."""
     model_calls: int
     """Paid for by this run."""
+    model_tokens: int
+    """Of these calls, as far as the endpoint counted them."""
+    cost_usd: float | None
+    """Of these calls; None where no call was made or no price is known."""
     failures: list[str]
     """What did not finish and why; it is tried again by the next run."""
 
     @property
     def nothing_new(self) -> bool:
         """Whether there was nothing to do."""
-        return not (self.new_traces or self.new_quarantined or self.updated or self.failures)
+        done = self.new_traces or self.new_quarantined or self.updated or self.again
+        return not (done or self.failures or self.not_analysed)
 
     @property
     def nothing_readable(self) -> bool:
@@ -77,35 +95,68 @@ def run(pipeline: Pipeline, display: Display, *, skill: str | None = None) -> Ru
     """Read what is new, learn from it, and bring every skill it concerns up to date.
 
     Raises:
-        T2SError: `skill` names a skill there are no traces for, or the store cannot be used.
+        T2SError: `skill` names a skill there are no traces for, the store cannot be used, or a model has to
+            be asked and no endpoint is set.
     """
     plan_inbox(pipeline)
-    batches = [batch for batch in unfinished_batches(pipeline) if skill in (None, batch.skill)]
+    left = [one for one in what_is_left(pipeline) if skill in (None, one.batch.skill)]
+    batches = [one.batch for one in left]
     if skill is not None and skill not in (known := _known_skills(pipeline)):
         raise T2SError(
             f"There are no traces for a skill named {skill!r}; put some into {pipeline.paths.inbox / skill}. "
             f"Skills with traces: {', '.join(sorted(known)) or 'none'}."
         )
     unread = _unread(pipeline, batches)
-    calls_before = audit.model_calls(pipeline.store)
-    failures: list[str] = []
-    updated: list[str] = []
+    done = _Done()
     if batches or _behind(pipeline, skill):
-        failures, updated = _execute(pipeline, display, batches, skill)
+        _require_endpoint(pipeline)
+        before = taught.spent(pipeline.store)
+        done.failures, done.updated = _execute(pipeline, display, batches, skill)
+        done.spent = taught.spent(pipeline.store).since(before)
+        done.setbacks = _setbacks(pipeline, {batch.key for batch in batches}, done.updated)
     statuses = [status for status in skill_statuses(pipeline) if skill in (None, status.name)]
-    read, refused = _read_and_refused(pipeline, unread)
+    counts = _counts(pipeline, unread, {batch.key for batch in batches})
+    traces = {row["trace_id"]: row["reason"] for row in done.setbacks if row["trace_id"]}
     return RunSummary(
         traces=sum(status.traces for status in statuses),
-        new_traces=read,
+        new_traces=counts.read,
         quarantined=sum(status.quarantined for status in statuses),
-        new_quarantined=refused,
+        new_quarantined=counts.quarantined,
         lessons=sum(status.lessons for status in statuses),
         clusters=sum(status.clusters for status in statuses),
         skills=[published for status in statuses if (published := _published(status))],
-        updated=updated,
-        model_calls=audit.model_calls(pipeline.store) - calls_before,
-        failures=failures,
+        updated=done.updated,
+        again=left_to_do(one for one in left if one.batch.key not in unread),
+        not_analysed=len(traces),
+        reasons=dict(Counter(traces.values()).most_common()),
+        refused=counts.refused,
+        unworded=sum(not row["trace_id"] for row in done.setbacks),
+        model_calls=done.spent.calls,
+        model_tokens=done.spent.tokens,
+        cost_usd=done.spent.usd if done.spent.priced else None,
+        failures=done.failures,
     )
+
+
+@dataclass
+class _Done:
+    """What working on what is left has come to."""
+
+    failures: list[str] = field(default_factory=list)
+    """In words."""
+    updated: list[str] = field(default_factory=list)
+    """Skills that were consolidated."""
+    spent: taught.Spent = field(default_factory=taught.Spent)
+    setbacks: list[dict[str, Any]] = field(default_factory=list)
+    """Rows of `analysis_failures`."""
+
+
+class _Counts(NamedTuple):
+    read: int
+    """Traces that were read for the first time."""
+    quarantined: int
+    refused: int
+    """Lessons."""
 
 
 def _execute(
@@ -132,7 +183,11 @@ def _execute(
 
 
 def _behind(pipeline: Pipeline, skill: str | None) -> list[str]:
-    return [inputs.skill for inputs in skills_behind(pipeline) if skill in (None, inputs.skill)]
+    """Skills to consolidate: those behind what is there, and those a model is to be asked about again."""
+    names = {inputs.skill for inputs in skills_behind(pipeline)}
+    if pipeline.settings.engine == "llm":
+        names |= {row["skill"] for row in taught.failures(pipeline.store).to_dicts() if not row["trace_id"]}
+    return sorted(name for name in names if skill in (None, name))
 
 
 def _known_skills(pipeline: Pipeline) -> set[str]:
@@ -145,11 +200,31 @@ def _unread(pipeline: Pipeline, batches: Sequence[Batch]) -> set[str]:
     return {batch.key for batch in batches} - {row["batch"] for row in rows if row["stage"] == "traces"}
 
 
-def _read_and_refused(pipeline: Pipeline, keys: Collection[str]) -> tuple[int, int]:
-    """Traces and quarantined records of some batches."""
+def _require_endpoint(pipeline: Pipeline) -> None:
+    """Say before any work that a model cannot be asked, and not once for each batch."""
+    if pipeline.settings.engine == "llm":
+        # The client of the endpoint takes half a second to import: only where there is one to talk to.
+        from t2s_pipeline.analysts.by_model import endpoint_settings
+
+        endpoint_settings()
+
+
+def _setbacks(pipeline: Pipeline, keys: Collection[str], updated: Collection[str]) -> list[dict[str, Any]]:
+    """Rows of `analysis_failures` about some batches, and about the words of the skills that were updated."""
+    concerned = {*keys, *(f"skill:{skill}" for skill in updated)}
+    return [row for row in taught.failures(pipeline.store).to_dicts() if row["batch"] in concerned]
+
+
+def _counts(pipeline: Pipeline, unread: Collection[str], keys: Collection[str]) -> _Counts:
+    """What there is now of batches nothing had been read of, and of all the batches of this run."""
     rows = queries.batch_stages(pipeline.store).to_dicts()
-    read = [row for row in rows if row["stage"] == "traces" and row["batch"] in keys]
-    return sum(row["traces"] for row in read), sum(row["quarantined"] for row in read)
+    read = [row for row in rows if row["stage"] == "traces" and row["batch"] in unread]
+    analysed = [row for row in rows if row["stage"] == "lessons" and row["batch"] in keys]
+    return _Counts(
+        read=sum(row["traces"] for row in read),
+        quarantined=sum(row["quarantined"] for row in read),
+        refused=sum(row["refused"] for row in analysed),
+    )
 
 
 def _published(status: SkillStatus) -> PublishedSkill | None:

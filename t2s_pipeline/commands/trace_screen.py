@@ -58,6 +58,8 @@ def show_receipt(console: Console, receipt: Receipt) -> None:
     say(f"Removed: {', '.join([*counts, f'{receipt.replies:,} stored model replies'])}.")
     for change in receipt.skills:
         _show_change(console, change)
+    for sentence in receipt.reworded:
+        say(f"\n{sentence}")
     say("\nLeft as it is:")
     for place in receipt.left:
         say(f"  {place}")

@@ -19,6 +19,7 @@ from urllib.request import urlopen
 from t2s_pipeline.assets.instance import dagster_home, instance_at
 from t2s_pipeline.assets.liveness import settle_dead_runs
 from t2s_pipeline.errors import T2SError
+from t2s_pipeline.llm.budget import process_scope
 from t2s_pipeline.settings import DataPaths, Settings
 
 HOST = "127.0.0.1"
@@ -64,17 +65,28 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "dagster", "dev", "--host", HOST, "--port", str(port)]
     command += ["--workspace", str(home / "workspace.yaml"), "--log-level", "warning"]
-    environment = {
+    # A session of its own: Ctrl-C reaches this process only, which then stops the others in order.
+    return subprocess.Popen(
+        command,
+        env=dagster_environment(settings, paths, home),
+        cwd=home,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+    )
+
+
+def dagster_environment(settings: Settings, paths: DataPaths, home: Path) -> dict[str, str]:
+    """What the processes of Dagster are told: this data root, this engine, and one budget."""
+    return {
+        # Every run is a process of its own; together they spend one budget for as long as the UI is open.
+        "T2S_BUDGET_SCOPE": process_scope(),
         **os.environ,
         "DAGSTER_HOME": str(home),
         "T2S_DATA": str(paths.root),
         "T2S_ENGINE": settings.engine,
         "PYTHONWARNINGS": "ignore",
     }
-    # A session of its own: Ctrl-C reaches this process only, which then stops the others in order.
-    return subprocess.Popen(
-        command, env=environment, cwd=home, stdout=output, stderr=output, start_new_session=True
-    )
 
 
 @contextmanager

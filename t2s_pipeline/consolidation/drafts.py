@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 
 import orjson
 
 from t2s_pipeline.analysts.lesson import Lesson, Section
 from t2s_pipeline.consolidation.admission import Needed, admit
-from t2s_pipeline.consolidation.cluster import Cluster, LessonMerger, Placement, RuleText, Support
+from t2s_pipeline.consolidation.cluster import Cluster, LessonMerger, Placement, Support
 from t2s_pipeline.consolidation.findings import Finding, join_findings
+from t2s_pipeline.consolidation.kept import KeptDrafts
 from t2s_pipeline.consolidation.merge import (
+    Answer,
     Effort,
     InductiveMerger,
     typical_words,
@@ -20,92 +23,143 @@ from t2s_pipeline.consolidation.merge import (
     words_for,
 )
 from t2s_pipeline.consolidation.nodes import Nodes
+from t2s_pipeline.consolidation.permission import needs_permission
 from t2s_pipeline.consolidation.support import count_support
 
 
-@dataclass(frozen=True)
-class Draft:
-    """A finding with what is known of it so far."""
+class Draft(NamedTuple):
+    """The cluster a finding amounts to when nothing contradicts it. Of most clusters only these fields are
+    looked at, so that their JSON need not be read.
+    """
 
     finding: Finding
-    lessons: list[Lesson]
-    support: Support
+    cluster_id: str
+    section: Section
     placement: Placement
-    reason: str
-    text: RuleText
-    silent: bool = False
+    advice: str
+    silent: bool
     """The engine found no advice in it."""
+    gated: bool
+    """A gate has to look at it: it is no candidate, and its words name what can be run."""
+    node: str
+    """Key of the answer its words are; empty when they cost nothing."""
+    body: str
+    """The cluster as JSON."""
+
+    @property
+    def cluster(self) -> Cluster:
+        return Cluster.model_validate_json(self.body)
+
+    def decided(self, cluster: Cluster) -> Draft:
+        """The same with what has become of its cluster."""
+        return self._replace(placement=cluster.placement, body=cluster.model_dump_json())
 
 
-def drafts_of(
-    findings: Sequence[Finding],
-    lessons: Mapping[str, Lesson],
-    needed: Needed,
-    merger: LessonMerger,
-    nodes: Nodes,
-) -> tuple[list[Draft], Effort]:
-    """Support, place and words of each finding.
+@dataclass(frozen=True)
+class Drafting:
+    """What makes drafts of findings: always the same ones of the same lessons."""
 
-    Words that cost are not asked for candidates: these keep the words of their most typical lesson.
-    """
-    groups = [[lessons[lesson_id] for lesson_id in finding.lesson_ids] for finding in findings]
-    supports = [count_support(group) for group in groups]
-    places = [admit(group, support, needed) for group, support in zip(groups, supports, strict=True)]
-    costly = isinstance(merger, InductiveMerger)
-    asked = [
-        index
-        for index, (placement, _) in enumerate(places)
-        if not (costly and placement == "candidate" and worded_by_model(groups[index]))
-    ]
-    words, effort = words_for([(groups[index], supports[index]) for index in asked], merger, nodes)
-    text_of = dict(zip(asked, words, strict=True))
-    drafts = []
-    for index, (finding, group, support) in enumerate(zip(findings, groups, supports, strict=True)):
-        placement, reason = places[index]
-        text = text_of.get(index)
-        silent = text is None and index in text_of
+    skill: str
+    lessons: Mapping[str, Lesson]
+    needed: Needed
+    merger: LessonMerger
+    nodes: Nodes
+    kept: KeptDrafts
+
+    def drafts_of(self, findings: Sequence[Finding]) -> tuple[list[Draft], Effort]:
+        """Support, place and words of each finding, in the same order; only lessons of findings that
+        changed are looked at.
+
+        Words that cost are not asked for candidates: these keep the words of their most typical lesson.
+        """
+        known = [self._known(finding) for finding in findings]
+        changed = [finding for finding, draft in zip(findings, known, strict=True) if draft is None]
+        made, effort = self._made(changed)
+        fresh = iter(made)
+        again = Effort(kept=len(findings) - len(changed))
+        return [draft or next(fresh) for draft in known], Effort.over((again, effort))
+
+    def join_equal_advice(self, drafts: Sequence[Draft]) -> tuple[list[Draft], Effort]:
+        """The drafts with those joined whose words give the same advice for different triggers."""
+        by_advice: dict[tuple[str, str, str], list[Draft]] = {}
+        for draft in drafts:
+            if draft.advice and not draft.silent:
+                key = (draft.finding.kind, draft.finding.tool, draft.advice)
+                by_advice.setdefault(key, []).append(draft)
+        several = [group for group in by_advice.values() if len(group) > 1]
+        if not several:
+            return list(drafts), Effort()
+        gone = {draft.cluster_id for group in several for draft in group}
+        joined = [join_findings(draft.finding for draft in group) for group in several]
+        whole, effort = self.drafts_of(joined)
+        return [*(draft for draft in drafts if draft.cluster_id not in gone), *whole], effort
+
+    def _known(self, finding: Finding) -> Draft | None:
+        fields = self.kept.get(finding.lesson_ids)
+        if fields is None:
+            return None
+        draft = Draft(finding, *fields)
+        if draft.node:
+            self.nodes.keep(draft.node)
+        return draft
+
+    def _made(self, findings: Sequence[Finding]) -> tuple[list[Draft], Effort]:
+        groups = [[self.lessons[lesson_id] for lesson_id in finding.lesson_ids] for finding in findings]
+        supports = [count_support(group) for group in groups]
+        places = [admit(group, support, self.needed) for group, support in zip(groups, supports, strict=True)]
+        costly = isinstance(self.merger, InductiveMerger)
+        asked = [
+            index
+            for index, (placement, _) in enumerate(places)
+            if not (costly and placement == "candidate" and worded_by_model(groups[index]))
+        ]
+        told = words_for([(groups[index], supports[index]) for index in asked], self.merger, self.nodes)
+        answers = dict(zip(asked, told, strict=True))
+        drafts = []
+        for index, (finding, group, support) in enumerate(zip(findings, groups, supports, strict=True)):
+            answer = answers.get(index)
+            draft = self._draft(finding, group, support, places[index], answer)
+            if answer is None or not answer.effort.fallbacks:
+                self.kept.put(finding.lesson_ids, draft[1:])
+            drafts.append(draft)
+        return drafts, Effort.over(answer.effort for answer in told)
+
+    def _draft(
+        self,
+        finding: Finding,
+        lessons: Sequence[Lesson],
+        support: Support,
+        place: tuple[Placement, str],
+        answer: Answer | None,
+    ) -> Draft:
+        silent = answer is not None and answer.text is None
+        placement, reason = place
         if silent:
             placement, reason = "candidate", "no advice a person could follow yet"
-        drafts.append(Draft(finding, group, support, placement, reason, text or typical_words(group), silent))
-    return drafts, effort
-
-
-def join_equal_advice(
-    drafts: Sequence[Draft],
-    lessons: Mapping[str, Lesson],
-    needed: Needed,
-    merger: LessonMerger,
-    nodes: Nodes,
-) -> tuple[list[Draft], Effort]:
-    """The drafts with those joined whose words give the same advice for different triggers."""
-    by_advice: dict[tuple[str, str, str], list[Draft]] = {}
-    for draft in drafts:
-        if draft.text.advice and not draft.silent:
-            key = (draft.finding.kind, draft.finding.signature.tool, draft.text.advice)
-            by_advice.setdefault(key, []).append(draft)
-    several = [group for group in by_advice.values() if len(group) > 1]
-    if not several:
-        return list(drafts), Effort()
-    gone = {id(draft) for group in several for draft in group}
-    joined = [join_findings([draft.finding for draft in group], lessons) for group in several]
-    whole, effort = drafts_of(joined, lessons, needed, merger, nodes)
-    return [*(draft for draft in drafts if id(draft) not in gone), *whole], effort
-
-
-def cluster_of(skill: str, draft: Draft) -> Cluster:
-    """The cluster a draft amounts to when nothing contradicts it."""
-    return Cluster(
-        cluster_id=cluster_id_for(skill, draft.finding),
-        skill=skill,
-        kind=draft.finding.kind,
-        section=_commonest_section(draft.lessons),
-        signature=draft.finding.signature,
-        lesson_ids=draft.finding.lesson_ids,
-        support=draft.support,
-        text=draft.text,
-        placement=draft.placement,
-        reason=draft.reason,
-    )
+        text = (answer.text if answer else None) or typical_words(lessons)
+        cluster = Cluster(
+            cluster_id=cluster_id_for(self.skill, finding),
+            skill=self.skill,
+            kind=finding.kind,
+            section=_commonest_section(lessons),
+            signature=finding.signature,
+            lesson_ids=finding.lesson_ids,
+            support=support,
+            text=text,
+            placement=placement,
+            reason=reason,
+        )
+        return Draft(
+            finding=finding,
+            cluster_id=cluster.cluster_id,
+            section=cluster.section,
+            placement=placement,
+            advice=text.advice,
+            silent=silent,
+            gated=placement != "candidate" and needs_permission(cluster),
+            node=answer.node if answer else "",
+            body=cluster.model_dump_json(),
+        )
 
 
 def cluster_id_for(skill: str, finding: Finding) -> str:

@@ -8,7 +8,7 @@ differences never joins two things that differ. A new lesson can only change gro
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
@@ -25,20 +25,49 @@ FREE_TRIGGERS = frozenset(("refusal",))
 variants. The triggers of its other patterns are made by code: near is not the same."""
 
 
+class Exact(NamedTuple):
+    """Lessons with equal signatures."""
+
+    key: SignatureKey
+    lesson_ids: tuple[str, ...]
+    """Sorted."""
+    coded: bool
+    """Code made the signature of one of them, and not a model."""
+
+
 class Finding(NamedTuple):
     """Lessons that say the same thing."""
 
     key: SignatureKey
     """Of the commonest signature among its lessons; of several, the first in alphabetical order."""
-    kind: LessonKind
-    signature: Signature
     lesson_ids: tuple[str, ...]
     """Sorted."""
+    members: tuple[Exact, ...]
 
+    @property
+    def kind(self) -> LessonKind:
+        return self.key[0]
 
-def signature_key(kind: LessonKind, said: Signature) -> SignatureKey:
-    """The fields of a finding that code compares, as one sortable value."""
-    return (kind, said.pattern, said.tool, said.trigger, said.action, said.negated)
+    @property
+    def tool(self) -> str:
+        return self.key[2]
+
+    @property
+    def trigger(self) -> str:
+        return self.key[3]
+
+    @property
+    def action(self) -> str:
+        return self.key[4]
+
+    @property
+    def negated(self) -> bool:
+        return self.key[5]
+
+    @property
+    def signature(self) -> Signature:
+        _, pattern, tool, trigger, action, negated = self.key
+        return Signature(pattern=pattern, tool=tool, trigger=trigger, action=action, negated=negated)
 
 
 @dataclass(frozen=True)
@@ -48,34 +77,45 @@ class Findings:
     found: list[Finding]
     """Sorted by signature."""
     across: list[tuple[str, str]]
-    """Two findings that say nearly the same but for kind or direction; each by a lesson in it."""
+    """Two findings that say nearly the same but for kind or direction, each by the first lesson of one of
+    its signatures."""
 
 
-def findings_of(lessons: Mapping[str, Lesson]) -> Findings:
-    """The findings of lessons given by id."""
+def exact_of(said: Iterable[tuple[str, SignatureKey, bool]]) -> list[Exact]:
+    """Lessons, given as (id, signature, whether code made it), those with equal signatures together."""
     exact: dict[SignatureKey, list[str]] = defaultdict(list)
-    made_by_code: set[SignatureKey] = set()
-    for lesson_id in sorted(lessons):
-        lesson = lessons[lesson_id]
-        key = signature_key(lesson.kind, lesson.signature)
+    by_code: set[SignatureKey] = set()
+    for lesson_id, key, coded in said:
         exact[key].append(lesson_id)
-        if lesson.engine == "statistical":
-            made_by_code.add(key)
-    keys = sorted(exact)
-    alike = compare([_said_by(key, key in made_by_code) for key in keys])
-    found = [_joined({keys[i]: exact[keys[i]] for i in group}, lessons) for group in alike.groups]
-    across = {(exact[keys[one]][0], exact[keys[other]][0]) for one, other in alike.across}
+        if coded:
+            by_code.add(key)
+    # The store may have a lesson in two batches.
+    return [Exact(key, tuple(sorted(set(ids))), key in by_code) for key, ids in exact.items()]
+
+
+def said_by(lesson_id: str, lesson: Lesson) -> tuple[str, SignatureKey, bool]:
+    """What `exact_of` has to know of a lesson."""
+    said = lesson.signature
+    key = (lesson.kind, said.pattern, said.tool, said.trigger, said.action, said.negated)
+    return lesson_id, key, lesson.engine == "statistical"
+
+
+def findings_of(exact: Iterable[Exact]) -> Findings:
+    """The findings of lessons, each signature given once."""
+    ordered = sorted(exact, key=lambda one: one.key)
+    alike = compare([_said_by(one.key, one.coded) for one in ordered])
+    found = [_joined([ordered[position] for position in group]) for group in alike.groups]
+    across = {(ordered[one].lesson_ids[0], ordered[other].lesson_ids[0]) for one, other in alike.across}
     return Findings(sorted(found, key=lambda finding: finding.key), sorted(across))
 
 
-def join_findings(findings: Iterable[Finding], lessons: Mapping[str, Lesson]) -> Finding:
+def join_findings(findings: Iterable[Finding]) -> Finding:
     """Several findings as one."""
-    members: dict[SignatureKey, list[str]] = defaultdict(list)
-    for finding in findings:
-        for lesson_id in finding.lesson_ids:
-            lesson = lessons[lesson_id]
-            members[signature_key(lesson.kind, lesson.signature)].append(lesson_id)
-    return _joined(members, lessons)
+    findings = list(findings)
+    if len(findings) == 1:
+        return findings[0]
+    members = chain.from_iterable(finding.members for finding in findings)
+    return _joined(sorted(members, key=lambda one: one.key))
 
 
 def _said_by(key: SignatureKey, coded: bool) -> Said:
@@ -92,11 +132,9 @@ def _said_by(key: SignatureKey, coded: bool) -> Said:
     return said_of((tool, pattern, *exact), (kind, follow), trigger, what)
 
 
-def _joined(members: Mapping[SignatureKey, Sequence[str]], lessons: Mapping[str, Lesson]) -> Finding:
-    commonest = min(members, key=lambda key: (-len(members[key]), key))
-    return Finding(
-        key=commonest,
-        kind=commonest[0],
-        signature=lessons[members[commonest][0]].signature,
-        lesson_ids=tuple(sorted(chain.from_iterable(members.values()))),
-    )
+def _joined(members: Sequence[Exact]) -> Finding:
+    if len(members) == 1:
+        return Finding(members[0].key, members[0].lesson_ids, tuple(members))
+    commonest = min(members, key=lambda one: (-len(one.lesson_ids), one.key))
+    lesson_ids = tuple(sorted(chain.from_iterable(one.lesson_ids for one in members)))
+    return Finding(commonest.key, lesson_ids, tuple(members))

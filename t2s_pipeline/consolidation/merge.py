@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -12,6 +12,7 @@ from rapidfuzz import fuzz, process
 
 from t2s_pipeline.analysts.lesson import Lesson, LessonKind, Signature
 from t2s_pipeline.consolidation.cluster import LessonMerger, RuleText, Support
+from t2s_pipeline.consolidation.embed import Embedder
 from t2s_pipeline.consolidation.nodes import Nodes, node_key
 from t2s_pipeline.consolidation.support import count_support
 from t2s_pipeline.errors import BudgetExceeded, T2SError
@@ -52,6 +53,8 @@ class InductiveMerger(LessonMerger, Protocol):
     """Lessons per `merge` and findings per `judge`; 16 is a good size."""
     concurrency: int
     """Calls that may run at the same time, from threads."""
+    embedder: Embedder | None
+    """What tells which findings to judge together; None for the vectors that come with the package."""
 
     def judge(self, findings: Sequence[Stated]) -> Judgement:
         """Which of up to `fan_in` findings say the same, and which contradict each other.
@@ -90,6 +93,8 @@ class Answer:
 
     text: RuleText | None
     effort: Effort
+    node: str = ""
+    """Key of the node, where its answer cost something and is kept."""
 
 
 def worded_by_model(lessons: Sequence[Lesson]) -> bool:
@@ -99,7 +104,7 @@ def worded_by_model(lessons: Sequence[Lesson]) -> bool:
 
 def words_for(
     groups: Sequence[tuple[Sequence[Lesson], Support]], merger: LessonMerger, nodes: Nodes
-) -> tuple[list[RuleText | None], Effort]:
+) -> list[Answer]:
     """Words for each group of lessons (sorted by id), in the same order; None where there is no advice.
 
     Where words cost, the engine reads a sample of a large group, and is asked only for nodes it has not
@@ -108,18 +113,16 @@ def words_for(
     """
 
     if not isinstance(merger, InductiveMerger):
-        answers = [_asked_words(lessons, support, merger) for lessons, support in groups]
-    else:
-        inductive = merger
+        return [_asked_words(lessons, support, merger) for lessons, support in groups]
+    inductive = merger
 
-        def answer(group: tuple[Sequence[Lesson], Support]) -> Answer:
-            lessons, support = group
-            if worded_by_model(lessons):
-                return _kept_words(spread(lessons, inductive.fan_in), inductive, nodes)
-            return _asked_words(lessons, support, inductive)
+    def answer(group: tuple[Sequence[Lesson], Support]) -> Answer:
+        lessons, support = group
+        if worded_by_model(lessons):
+            return _kept_words(spread(lessons, inductive.fan_in), inductive, nodes)
+        return _asked_words(lessons, support, inductive)
 
-        answers = in_threads(answer, groups, inductive.concurrency)
-    return [one.text for one in answers], Effort.over(one.effort for one in answers)
+    return in_threads(answer, groups, inductive.concurrency)
 
 
 def typical_words(lessons: Sequence[Lesson]) -> RuleText:
@@ -180,13 +183,13 @@ def _kept_words(lessons: Sequence[Lesson], merger: LessonMerger, nodes: Nodes) -
     body = nodes.get(key)
     if body is not None:
         try:
-            return Answer(_TEXT.validate_json(body), Effort(kept=1))
+            return Answer(_TEXT.validate_json(body), Effort(kept=1), key)
         except ValidationError:
             pass  # damaged on disk: ask again and overwrite it
     answer = _asked_words(lessons, count_support(lessons), merger)
     if not answer.effort.fallbacks:
         nodes.put(key, _TEXT.dump_json(answer.text))
-    return answer
+    return replace(answer, node=key)
 
 
 def _asked_words(lessons: Sequence[Lesson], support: Support, merger: LessonMerger) -> Answer:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import orjson
+import polars as pl
 
 
 def node_key(level: str, children: object, *made_by: str) -> str:
@@ -32,6 +35,10 @@ class Nodes(Protocol):
         """Keep the answer of a node."""
         ...
 
+    def keep(self, key: str) -> None:
+        """Count the answer of a node as asked for, without reading it."""
+        ...
+
 
 class NodeFiles:
     """Answers as files in a directory of their own, for one consolidation at a time."""
@@ -49,12 +56,11 @@ class NodeFiles:
 
     def put(self, key: str, body: bytes) -> None:
         self._used.add(key)
-        path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        with os.fdopen(handle, "wb") as file:
+        with _whole(self._path(key)) as file:
             file.write(body)
-        Path(name).replace(path)
+
+    def keep(self, key: str) -> None:
+        self._used.add(key)
 
     def drop_unused(self) -> None:
         """Remove every answer that was not asked for since this object was made: its node is gone, and
@@ -68,6 +74,22 @@ class NodeFiles:
         return self._root / key[:2] / f"{key}.json"
 
 
+def write_parquet(path: Path, frame: pl.DataFrame) -> None:
+    """Write a small table whole or not at all."""
+    with _whole(path) as file:
+        frame.write_parquet(file, compression="lz4", statistics=False)
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[BinaryIO]:
+    """A file that gets its name when it is complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    with os.fdopen(handle, "wb") as file:
+        yield file
+    Path(name).replace(path)
+
+
 class NodesInMemory:
     """Answers of one call, forgotten afterwards."""
 
@@ -79,3 +101,6 @@ class NodesInMemory:
 
     def put(self, key: str, body: bytes) -> None:
         self._bodies[key] = body
+
+    def keep(self, key: str) -> None:
+        """Everything is kept."""

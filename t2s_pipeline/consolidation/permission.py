@@ -17,6 +17,7 @@ from t2s_pipeline.traces.permitted import (
     OwnCommands,
     PermittedConfig,
     allowed_in_skill,
+    names_what_is_run,
     words_to_look_for,
 )
 
@@ -77,6 +78,11 @@ def held_back(clusters: Iterable[Cluster], gate: Gate) -> tuple[list[Cluster], l
         if cluster.cluster_id in reasons
     ]
     return allowed, refused
+
+
+def needs_permission(cluster: Cluster) -> bool:
+    """Whether a gate could hold the cluster back: its words name something that can be run."""
+    return names_what_is_run(_text_of(cluster))
 
 
 def _text_of(cluster: Cluster) -> str:

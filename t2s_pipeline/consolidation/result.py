@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from t2s_pipeline.analysts.lesson import Lesson
 from t2s_pipeline.consolidation.cluster import Cluster, Placement
 from t2s_pipeline.consolidation.conflicts import Conflict
+from t2s_pipeline.consolidation.drafts import Draft
 from t2s_pipeline.consolidation.merge import Effort
 from t2s_pipeline.consolidation.nodes import node_key
 
@@ -31,8 +32,8 @@ class Consolidation:
     """What the lessons of a skill say together."""
 
     skill: str
-    clusters: tuple[Cluster, ...]
-    """Sorted by id; candidates included."""
+    drafts: tuple[Draft, ...]
+    """Every cluster as it is now, sorted by id; candidates included."""
     conflicts: tuple[Conflict, ...]
     refused: tuple[Refused, ...]
     not_permitted: tuple[str, ...]
@@ -41,18 +42,24 @@ class Consolidation:
     effort: Effort
 
     @cached_property
+    def clusters(self) -> tuple[Cluster, ...]:
+        """Sorted by id; candidates included."""
+        return tuple(draft.cluster for draft in self.drafts)
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of the JSON of each cluster, by cluster id."""
+        return {draft.cluster_id: sha256(draft.body.encode()).hexdigest() for draft in self.drafts}
+
+    @cached_property
     def root(self) -> str:
-        """Key of the skill's node: equal when clusters and conflicts are equal."""
-        return root_of(((one.section, one.model_dump_json()) for one in self.clusters), self.conflicts)
-
-
-def root_of(clusters: Iterable[tuple[str, str]], conflicts: Iterable[Conflict]) -> str:
-    """Key of a skill's node, over its sections, over their clusters: (section, JSON), in order of id."""
-    sections: dict[str, list[str]] = {}
-    for section, body in clusters:
-        sections.setdefault(section, []).append(sha256(body.encode()).hexdigest())
-    keys = {section: node_key("section", children) for section, children in sections.items()}
-    return node_key("skill", [keys, [conflict.model_dump() for conflict in conflicts]])
+        """Key of the skill's node, over its sections, over their clusters: equal when clusters and conflicts
+        are equal."""
+        sections: dict[str, list[str]] = {}
+        for draft in self.drafts:
+            sections.setdefault(draft.section, []).append(self.digests[draft.cluster_id])
+        keys = {section: node_key("section", children) for section, children in sections.items()}
+        return node_key("skill", [keys, [conflict.model_dump() for conflict in self.conflicts]])
 
 
 class Balance(BaseModel):
@@ -84,9 +91,9 @@ def balance_of(expected: Set[str], consolidation: Consolidation) -> Balance:
     """The same for the ids of the lessons."""
     places = [entry.lesson_id for entry in consolidation.refused]
     by_placement: dict[Placement, int] = {"skill": 0, "reference": 0, "candidate": 0}
-    for cluster in consolidation.clusters:
-        places.extend(cluster.lesson_ids)
-        by_placement[cluster.placement] += len(cluster.lesson_ids)
+    for draft in consolidation.drafts:
+        places.extend(draft.finding.lesson_ids)
+        by_placement[draft.placement] += len(draft.finding.lesson_ids)
     placed = set(places)
     repeated = (
         [key for key, times in Counter(places).items() if times > 1] if len(placed) < len(places) else []

@@ -25,6 +25,7 @@ from t2s_pipeline.consolidation.wording import advice_of, wording_of
 
 SIGNS = 64
 """Directions that order findings by meaning; after these, findings are told apart by content hash."""
+_HASH_BITS = 256
 
 
 @dataclass(frozen=True)
@@ -63,41 +64,46 @@ def judge_findings(
 
 def topics_of(findings: Sequence[Finding], embedder: Embedder, most: int) -> list[list[int]]:
     """Positions of findings in topics of at most `most`, each in the order of the findings."""
-    places = _places(findings, embedder)
+    signs = _signs(findings, embedder)
     by_tool: dict[str, list[int]] = defaultdict(list)
     for index, finding in enumerate(findings):
-        by_tool[finding.signature.tool].append(index)
+        by_tool[finding.tool].append(index)
     topics: list[list[int]] = []
     for tool in sorted(by_tool):
         waiting = [(by_tool[tool], 0)]
         while waiting:
             members, depth = waiting.pop()
-            if len(members) <= most or depth == places.shape[1]:
+            if len(members) <= most or depth == SIGNS + _HASH_BITS:
                 topics.append(members)
                 continue
-            sign = places[members, depth]
-            halves = [[m for m, up in zip(members, sign, strict=True) if up == side] for side in (0, 1)]
+            if depth < SIGNS:
+                ups = signs[members, depth].tolist()
+            else:
+                ups = [_hash_bit(findings[index], depth - SIGNS) for index in members]
+            halves = [[m for m, up in zip(members, ups, strict=True) if up == side] for side in (0, 1)]
             waiting.extend((half, depth + 1) for half in reversed(halves) if half)
     return topics
 
 
-def _places(findings: Sequence[Finding], embedder: Embedder) -> NDArray[np.uint8]:
-    """One row of bits per finding: signs of its meaning, then its content hash."""
+def _signs(findings: Sequence[Finding], embedder: Embedder) -> NDArray[np.uint8]:
+    """One row of bits per finding: the signs of its meaning."""
     if not findings:
         return np.zeros((0, SIGNS), dtype=np.uint8)
-    vectors = embedder.embed([f"{f.signature.trigger}. {f.signature.action}" for f in findings])
+    vectors = embedder.embed([f"{finding.trigger}. {finding.action}" for finding in findings])
     dimensions = vectors.shape[1]
     bits = np.unpackbits(np.frombuffer(shake_256(b"topics").digest(SIGNS * dimensions // 8), dtype=np.uint8))
     directions = bits.reshape(dimensions, SIGNS).astype(np.float32) * 2 - 1
     # Whole numbers below 2**24 are exact in single precision: the order of summation cannot matter.
-    signs = (vectors.astype(np.float32) @ directions > 0).astype(np.uint8)
-    hashes = b"".join(sha256(repr(finding.key).encode()).digest() for finding in findings)
-    tails = np.unpackbits(np.frombuffer(hashes, dtype=np.uint8).reshape(len(findings), -1), axis=1)
-    return np.concatenate([signs, tails], axis=1)
+    return (vectors.astype(np.float32) @ directions > 0).astype(np.uint8)
+
+
+def _hash_bit(finding: Finding, position: int) -> int:
+    """What tells findings apart that mean the same: a bit of their content's hash, from the left."""
+    digest = int.from_bytes(sha256(repr(finding.key).encode()).digest(), "big")
+    return digest >> (_HASH_BITS - 1 - position) & 1
 
 
 def _judge(topic: Sequence[Finding], merger: InductiveMerger, nodes: Nodes) -> tuple[Judgement, Effort]:
-    stated = [Stated(kind=finding.kind, signature=finding.signature) for finding in topic]
     key = node_key("topic", [finding.key for finding in topic], merger.name, merger.version)
     body = nodes.get(key)
     if body is not None:
@@ -105,6 +111,7 @@ def _judge(topic: Sequence[Finding], merger: InductiveMerger, nodes: Nodes) -> t
             return _checked(Judgement.model_validate_json(body), len(topic)), Effort(kept=1)
         except (ValidationError, ValueError):
             pass  # damaged on disk: ask again and overwrite it
+    stated = [Stated(kind=finding.kind, signature=finding.signature) for finding in topic]
     judgement, calls, answered = ask(lambda: _checked(merger.judge(stated), len(topic)))
     if judgement is None or not answered:
         apart = Judgement(same=tuple((position,) for position in range(len(topic))))
@@ -125,11 +132,13 @@ def _checked(judgement: Judgement, findings: int) -> Judgement:
 
 def _allowed(group: Sequence[int], findings: Sequence[Finding]) -> list[list[int]]:
     """The group split where structured fields forbid joining: kind, direction, differing numbers."""
+    if len(group) == 1:
+        return [list(group)]
     parts: dict[object, list[int]] = defaultdict(list)
     for index in group:
-        said = findings[index].signature
-        what, follow = advice_of(said.action, said.negated)
-        bounds = (*wording_of(said.trigger).bounds, *what.bounds)
+        finding = findings[index]
+        what, follow = advice_of(finding.action, finding.negated)
+        bounds = (*wording_of(finding.trigger).bounds, *what.bounds)
         numbers = tuple(sorted(bound for bound in bounds if any(map(str.isdigit, bound))))
-        parts[findings[index].kind, follow, numbers].append(index)
+        parts[finding.kind, follow, numbers].append(index)
     return list(parts.values())

@@ -62,6 +62,8 @@ _QUOTED = re.compile(r"(?<![^\W_])(['\"`])([^'\"`\n]*)\1(?![^\W_])")
 _QUOTE_MARK = "\ue000"
 _OPERATOR = re.compile(r"[<>=!+*/%^]+")
 _PLACEHOLDER = re.compile(r"<[^<>\s]*>|\{[^{}\s]*\}|…|\.\.\.")
+_MARK = re.compile("[’'\"`<{….(\ue000]")
+"""What quotes and placeholders have in them; most phrases are plain words and need no further look."""
 _EDGES = " \t.,;:!?()[]{}\"'`|&#~-–—"
 
 
@@ -78,30 +80,38 @@ class Wording(NamedTuple):
 @lru_cache(maxsize=1 << 17)
 def wording_of(phrase: str) -> Wording:
     """The comparable fields of a phrase; placeholders of masked values count for nothing."""
-    text = unicodedata.normalize("NFKC", phrase).casefold().replace("’", "'")
+    text = (phrase if phrase.isascii() else unicodedata.normalize("NFKC", phrase)).casefold()
+    constants: Iterator[str] = iter(())
+    if _MARK.search(text):
+        text, quoted = _without_marks(text)
+        constants = iter(quoted)
+    words: list[str] = []
+    bounds: list[str] = []
+    for chunk in text.split():
+        if chunk == _QUOTE_MARK:
+            constant = next(constants)
+            words.append(constant)
+            bounds.append(constant)
+        else:
+            telling, bounding = _words_of(chunk)
+            words += telling
+            bounds += bounding
+    return Wording(tuple(words), tuple(bounds))
+
+
+def _without_marks(text: str) -> tuple[str, list[str]]:
+    """A folded phrase with its placeholders gone and a mark for each quoted text, and these as constants."""
     quoted: list[str] = []
 
     def take_quoted(match: re.Match[str]) -> str:
         inner = " ".join(_PLACEHOLDER.sub(" ", match[2]).split())
         if not inner:
             return " "
-        quoted.append(inner)
+        quoted.append("=" + inner)
         return f" {_QUOTE_MARK} "
 
-    text = text.replace(_QUOTE_MARK, " ").replace("(s)", "s")
-    text = _PLACEHOLDER.sub(" ", _QUOTED.sub(take_quoted, text))
-    constants = iter(quoted)
-    words: list[str] = []
-    bounds: list[str] = []
-    for chunk in text.split():
-        for piece in ("=" + next(constants),) if chunk == _QUOTE_MARK else _pieces(chunk):
-            bound = piece if piece[0] == "=" else _bound(piece)
-            if bound is not None:
-                words.append(bound)
-                bounds.append(bound)
-            elif piece not in FILLERS:
-                words.append(_stem(piece))
-    return Wording(tuple(words), tuple(bounds))
+    text = text.replace("’", "'").replace(_QUOTE_MARK, " ").replace("(s)", "s")
+    return _PLACEHOLDER.sub(" ", _QUOTED.sub(take_quoted, text)), quoted
 
 
 def advice_of(action: str, negated: bool) -> tuple[Wording, bool]:
@@ -128,6 +138,21 @@ def omissions(wording: Wording) -> Iterator[tuple[str, ...]]:
         if spare > 1:
             for second in free[count + 1 :]:
                 yield shorter[: second - 1] + shorter[second:]
+
+
+@lru_cache(maxsize=1 << 16)
+def _words_of(chunk: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The telling words in a chunk without spaces, and the bounds among them. Chunks come again and again."""
+    words: list[str] = []
+    bounds: list[str] = []
+    for piece in _pieces(chunk):
+        bound = piece if piece[0] == "=" else _bound(piece)
+        if bound is not None:
+            words.append(bound)
+            bounds.append(bound)
+        elif piece not in FILLERS:
+            words.append(_stem(piece))
+    return tuple(words), tuple(bounds)
 
 
 def _pieces(chunk: str) -> Iterator[str]:

@@ -69,6 +69,13 @@ class ReplyCache:
         return self.directory / key[:2] / f"{key}.json"
 
 
+def replies_in(cache_dir: Path) -> ReplyCache:
+    """The replies in a folder that also holds what is known of endpoints and budgets: that is about no
+    trace, and is neither counted nor forgotten with them.
+    """
+    return ReplyCache(cache_dir / "replies")
+
+
 def _read(path: Path) -> StoredReply | None:
     try:
         return StoredReply.model_validate_json(path.read_bytes())

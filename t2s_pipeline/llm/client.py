@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 from pydantic import BaseModel
 
 from t2s_pipeline.errors import BudgetExceeded
-from t2s_pipeline.llm.cache import ReplyCache, StoredReply
+from t2s_pipeline.llm.cache import StoredReply, replies_in
 from t2s_pipeline.llm.calls import CallFailed, CallRow, CallStatus, Message, Request
 from t2s_pipeline.llm.endpoint import Endpoint, RawReply, Setback
 from t2s_pipeline.llm.limits import Clock, back_off_s
@@ -45,7 +45,7 @@ class LLMClient:
         self.model = settings.model or ""
         self.rows: list[CallRow] = []
         self._cache_dir = cache_dir
-        self._cache = ReplyCache(cache_dir)
+        self._cache = replies_in(cache_dir)
         self._clock = clock
         self._rng = rng
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -119,7 +119,7 @@ class LLMClient:
         self, request: Request, key: str, reply: type[Reply], check: Check[Reply] | None
     ) -> Reply:
         messages = request.messages
-        answers: list[Answer] = []
+        answers: list[Answer[RawReply]] = []
         status: CallStatus = "invalid"
         problem = ""
         for turn in ("", "-r"):
@@ -140,7 +140,9 @@ class LLMClient:
         where = kept.relative_to(self._cache_dir)
         raise CallFailed(status, f"{problem} (after one repair turn; the reply is kept in {where})")
 
-    async def _sent(self, request: Request, messages: Sequence[Message], key: str, turn: str) -> Answer:
+    async def _sent(
+        self, request: Request, messages: Sequence[Message], key: str, turn: str
+    ) -> Answer[RawReply]:
         try:
             for probe, answer in await self._sender.known_dialect():
                 self._note(probe, probe.key(), _stored(probe, [answer]))
@@ -235,7 +237,7 @@ def _repair(raw: RawReply, problem: str) -> list[Message]:
     return [*shown, Message(role="user", content=words)]
 
 
-def _stored(request: Request, answers: Sequence[Answer]) -> StoredReply:
+def _stored(request: Request, answers: Sequence[Answer[RawReply]]) -> StoredReply:
     """The last answer with what all of them cost together."""
     costs = [answer.cost_usd for answer in answers]
     return StoredReply(

@@ -6,9 +6,12 @@ fields, and a reply that does not parse must be kept with its usage all the same
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from itertools import chain
 from typing import Any
 
 import httpx2
@@ -35,6 +38,16 @@ class RawReply:
     input_tokens: int | None
     output_tokens: int | None
     cached_tokens: int | None
+
+
+@dataclass(frozen=True)
+class RawVectors:
+    """What came back for texts to embed, in the order of the texts."""
+
+    vectors: list[list[float]]
+    input_tokens: int | None
+    output_tokens: int | None = 0
+    cached_tokens: int | None = None
 
 
 class Setback(Exception):
@@ -87,15 +100,22 @@ class Endpoint:
         )
 
     async def complete(self, parameters: dict[str, Any]) -> RawReply:
-        """Ask once. Raises Setback.
+        """Ask once. Raises Setback."""
+        return read_reply(await self._post("/chat/completions", parameters))
+
+    async def embed(self, model: str, texts: Sequence[str]) -> RawVectors:
+        """The vectors of some texts. Raises Setback."""
+        parameters = {"model": model, "input": list(texts), "encoding_format": "float"}
+        return read_vectors(await self._post("/embeddings", parameters), len(texts))
+
+    async def _post(self, path: str, parameters: dict[str, Any]) -> bytes:
+        """The body of the reply.
 
         The client library is given the body as bytes: checking and copying the parameters would take it
         more time than sending them.
         """
         try:
-            response = await self._api.post(
-                "/chat/completions", content=orjson.dumps(parameters), cast_to=httpx2.Response
-            )
+            response = await self._api.post(path, content=orjson.dumps(parameters), cast_to=httpx2.Response)
         except openai.APIStatusError as error:
             raise setback_of(error) from error
         except openai.APITimeoutError as error:
@@ -109,7 +129,7 @@ class Endpoint:
                 outage=True,
                 billed=not isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout),
             ) from error
-        return read_reply(response.content)
+        return response.content
 
     async def models(self) -> list[str]:
         """Names of the models the endpoint lists; none when it keeps no list. Raises Setback."""
@@ -210,6 +230,26 @@ def read_reply(content: bytes) -> RawReply:
         words = content[:_WORDS_KEPT].decode("utf-8", "replace")
         raise Setback(
             "server_error", f"not a chat completion: {words}", retry=True, outage=True, billed=True
+        ) from error
+
+
+def read_vectors(content: bytes, texts: int) -> RawVectors:
+    """An embeddings reply for so many texts. Raises Setback when it is none."""
+    try:
+        body = orjson.loads(content)
+        data = sorted(body["data"], key=lambda one: one["index"])
+        vectors = [[float(number) for number in one["embedding"]] for one in data]
+        lengths = {len(one) for one in vectors}
+        if [one["index"] for one in data] != list(range(texts)) or len(lengths) != 1 or 0 in lengths:
+            raise ValueError(f"{len(data)} vectors of {lengths} numbers for {texts} texts")
+        if not all(map(math.isfinite, chain.from_iterable(vectors))):
+            raise ValueError("a vector with numbers that are none")
+        tokens = _count((body.get("usage") or {}).get("prompt_tokens"))
+        return RawVectors(vectors, tokens)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        words = content[:_WORDS_KEPT].decode("utf-8", "replace")
+        raise Setback(
+            "server_error", f"not one vector for each text: {words}", retry=True, outage=True, billed=True
         ) from error
 
 

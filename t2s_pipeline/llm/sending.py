@@ -7,9 +7,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 from pydantic import ValidationError
 
@@ -19,7 +20,7 @@ from t2s_pipeline.llm.cache import write_atomically
 from t2s_pipeline.llm.calls import CallFailed, Message, Request
 from t2s_pipeline.llm.circuit import Circuit
 from t2s_pipeline.llm.dialect import PROBE_QUESTION, Dialect, ProbeReply, first_dialect
-from t2s_pipeline.llm.endpoint import Endpoint, RawReply, Setback, timed_out
+from t2s_pipeline.llm.endpoint import Endpoint, RawReply, RawVectors, Setback, timed_out
 from t2s_pipeline.llm.limits import Clock, Limiter, back_off_s
 from t2s_pipeline.llm.parse import Unreadable, parse_reply
 from t2s_pipeline.llm.prices import Prices
@@ -36,11 +37,25 @@ _TYPICAL_REPLY_TOKENS = 600
 """Assumed for rate limits until the reply tells."""
 
 
+class Counted(Protocol):
+    """A reply that may say what it cost; tokens are None where it does not."""
+
+    @property
+    def input_tokens(self) -> int | None: ...
+    @property
+    def output_tokens(self) -> int | None: ...
+    @property
+    def cached_tokens(self) -> int | None: ...
+
+
+Raw = TypeVar("Raw", bound=Counted)
+
+
 @dataclass(frozen=True)
-class Answer:
+class Answer(Generic[Raw]):
     """A reply with what it took to get it, over all attempts."""
 
-    raw: RawReply
+    raw: Raw
     attempts: int
     latency_s: float
     cost_usd: float | None
@@ -102,11 +117,11 @@ class Sender:
         """Close the budget's ledger."""
         self._budget.close()
 
-    async def known_dialect(self) -> list[tuple[Request, Answer]]:
+    async def known_dialect(self) -> list[tuple[Request, Answer[RawReply]]]:
         """Find out what the endpoint understands, unless that is known. Returns the probes it took, to be
         noted; everybody who asks meanwhile waits. Raises GivenUp.
         """
-        probes: list[tuple[Request, Answer]] = []
+        probes: list[tuple[Request, Answer[RawReply]]] = []
         async with self._finding_out:
             if self._dialect is None:
                 self._dialect = _remembered(self._dialect_path)
@@ -117,15 +132,35 @@ class Sender:
                 self._remember(dialect)
         return probes
 
-    async def send(self, request: Request, messages: Sequence[Message]) -> Answer:
+    async def send(self, request: Request, messages: Sequence[Message]) -> Answer[RawReply]:
         """The reply to a prompt. `known_dialect` comes first. Raises GivenUp."""
         before = self._dialect or first_dialect(self._settings)
-        answer, dialect = await self._exchange(request, messages, before)
+        answer, dialect = await self._exchange(
+            lambda dialect: self._completed(request, messages, dialect), before
+        )
         if dialect != before:
             self._remember(dialect)
         return answer
 
-    async def _probed(self, dialect: Dialect, probes: list[tuple[Request, Answer]]) -> Dialect:
+    async def embed(self, texts: Sequence[str]) -> Answer[RawVectors]:
+        """The vectors of some texts. Raises GivenUp."""
+
+        async def attempt(_: Dialect) -> tuple[RawVectors, float | None]:
+            try:
+                return await self._attempt(
+                    self._bound(texts, 0),
+                    sum(map(estimated_tokens, texts)),
+                    lambda: self._endpoint.embed(self._model, texts),
+                )
+            except Setback as setback:
+                if setback.status == "rejected":  # there is no other way to ask
+                    raise CallFailed("rejected", setback.reason, fatal=setback.fatal) from setback
+                raise
+
+        answer, _ = await self._exchange(attempt, first_dialect(self._settings))
+        return answer
+
+    async def _probed(self, dialect: Dialect, probes: list[tuple[Request, Answer[RawReply]]]) -> Dialect:
         request = Request(
             model=self._model,
             messages=(Message(role="user", content=PROBE_QUESTION),),
@@ -140,7 +175,9 @@ class Sender:
         while dialect.output_mode != "text":
             mode = dialect.output_mode
             for _ in range(_PROBE_TRIES):
-                answer, dialect = await self._exchange(request, request.messages, dialect)
+                answer, dialect = await self._exchange(
+                    lambda dialect: self._completed(request, request.messages, dialect), dialect
+                )
                 probes.append((request, answer))
                 if dialect.output_mode == "text" or _fits(answer):
                     return dialect
@@ -149,8 +186,8 @@ class Sender:
         return dialect
 
     async def _exchange(
-        self, request: Request, messages: Sequence[Message], dialect: Dialect
-    ) -> tuple[Answer, Dialect]:
+        self, attempt: Callable[[Dialect], Awaitable[tuple[Raw, float | None]]], dialect: Dialect
+    ) -> tuple[Answer[Raw], Dialect]:
         """Attempts until a reply comes, and the dialect it came in. Raises GivenUp."""
         started = self._clock.now()
         attempts = counted = timeouts = 0
@@ -159,7 +196,7 @@ class Sender:
                 if self._dead is not None:
                     raise self._dead
                 try:
-                    raw, cost = await self._attempt(request, messages, dialect)
+                    raw, cost = await attempt(dialect)
                     return Answer(raw, attempts + 1, self._clock.now() - started, cost), dialect
                 except Setback as setback:
                     attempts += 1
@@ -178,20 +215,30 @@ class Sender:
                 self._dead = error
             raise GivenUp(error, attempts, self._clock.now() - started) from error
 
-    async def _attempt(
+    async def _completed(
         self, request: Request, messages: Sequence[Message], dialect: Dialect
     ) -> tuple[RawReply, float | None]:
-        """One HTTP call, its bound reserved before and its cost settled after. Raises Setback."""
+        """One attempt at a prompt. Raises Setback."""
         parameters = dialect.parameters(request, messages)
         texts = [message["content"] for message in parameters["messages"]]
-        bound = self._bound([*texts, str(parameters.get("response_format", ""))], request.max_output_tokens)
-        expected = sum(map(estimated_tokens, texts)) + _TYPICAL_REPLY_TOKENS
+        return await self._attempt(
+            self._bound([*texts, str(parameters.get("response_format", ""))], request.max_output_tokens),
+            sum(map(estimated_tokens, texts)) + _TYPICAL_REPLY_TOKENS,
+            lambda: self._endpoint.complete(parameters),
+        )
+
+    async def _attempt(
+        self, bound: Reservation, expected: int, call: Callable[[], Awaitable[Raw]]
+    ) -> tuple[Raw, float | None]:
+        """One HTTP call of about the `expected` tokens, its bound reserved before and its cost settled
+        after. Raises Setback.
+        """
         async with self._limiter.slot(expected):
             await self._budget.reserve(bound)
             spent = bound  # until the endpoint says otherwise
             try:
                 async with asyncio.timeout(self._settings.call_timeout_s):
-                    raw = await self._endpoint.complete(parameters)
+                    raw = await call()
                 spent, cost = self._spent(raw, bound)
             except TimeoutError as error:
                 self._limiter.unanswered()
@@ -234,7 +281,7 @@ class Sender:
             )
         return Reservation(usd or 0.0, most_in + max_output_tokens)
 
-    def _spent(self, raw: RawReply, bound: Reservation) -> tuple[Reservation, float | None]:
+    def _spent(self, raw: Counted, bound: Reservation) -> tuple[Reservation, float | None]:
         """What a reply cost. Without a count of its tokens the bound stands."""
         if raw.input_tokens is None or raw.output_tokens is None:
             return bound, None
@@ -252,7 +299,7 @@ def _adapted(dialect: Dialect, setback: Setback) -> Dialect | None:
     return dialect.without(setback.reason, setback.refused_parameter)
 
 
-def _fits(answer: Answer) -> bool:
+def _fits(answer: Answer[RawReply]) -> bool:
     try:
         parse_reply(answer.raw.text, ProbeReply)
     except Unreadable:

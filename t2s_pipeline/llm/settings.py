@@ -44,6 +44,10 @@ class LLMSettings(BaseSettings):
     )
     """Model to ask. Without it: the only model the endpoint lists, else a small default of OpenAI's."""
 
+    embedding_model: str | None = None
+    """Model of the endpoint's `/embeddings` that proposes which findings the model should compare. Without
+    it: vectors that come with the package."""
+
     output_mode: OutputMode | Literal["auto"] = "auto"
     """`auto` finds out once per endpoint and model what it understands."""
 
@@ -78,14 +82,15 @@ class LLMSettings(BaseSettings):
     """Rate limit of the endpoint, prompt and reply together."""
 
     budget_usd: float | None = Field(default=None, ge=0)
-    """Dollars one run may spend. Needs a known price: see `price_input` and `price_output`."""
+    """Dollars that one `t2s run`, or one `t2s ui` for as long as it is open, may spend. Needs a known price:
+    see `price_input` and `price_output`."""
 
     budget_tokens: int | None = Field(default=None, ge=0)
-    """Tokens one run may spend, prompt and reply together."""
+    """Tokens one `t2s run` or one `t2s ui` may spend, prompt and reply together."""
 
     budget_scope: str | None = None
-    """Name under which several processes share one budget. By default a run is one process: all that it
-    asks, analyses and merges, shares one."""
+    """Name under which several processes share one budget, for ever. By default all that a process asks,
+    analyses and merges, shares one; `t2s ui` names one for all runs it starts."""
 
     price_input: float | None = Field(default=None, ge=0)
     """Dollars per million prompt tokens, for endpoints the price list does not know."""
@@ -120,6 +125,22 @@ class LLMSettings(BaseSettings):
     @classmethod
     def _without_trailing_slash(cls, value: str) -> str:
         return value.rstrip("/")
+
+    @property
+    def decides_lessons(self) -> frozenset[str]:
+        """Names of the fields that decide what lessons come of a trace."""
+        return self._decides_replies | {"trace_tokens", "analysts", "error_mode", "max_turns", "readings"}
+
+    @property
+    def decides_words(self) -> frozenset[str]:
+        """Names of the fields that decide how merged lessons are worded."""
+        return self._decides_replies | {"embedding_model"}
+
+    @property
+    def _decides_replies(self) -> frozenset[str]:
+        # Without a name, which model answers is for the endpoint to say.
+        asked = "model" if self.model else "base_url"
+        return frozenset((asked, "temperature", "seed", "max_output_tokens"))
 
     @property
     def configured(self) -> bool:

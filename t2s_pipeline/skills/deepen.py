@@ -256,7 +256,7 @@ def _with_frontmatter(
             )
         values["name"] = learnt.skill
     if described:
-        values["description"] = describe(learnt.skill, rules)
+        values["description"] = describe(learnt.skill, rules, learnt.tools)
     metadata = current.get("metadata")
     if metadata is None or isinstance(metadata, dict):
         theirs = metadata or {}

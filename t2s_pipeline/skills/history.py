@@ -60,8 +60,9 @@ def log(paths: DataPaths, skill: str) -> list[LogEntry]:
     """
     versions = Versions(paths, skill)
     published = [publication.version for publication in versions.publications()]
-    files = Place(paths, versions).files()
-    current = Place(paths, versions).deployed(files) if files else None
+    place = Place(paths, versions)
+    files = place.files()
+    current = place.version_of(files) if files else None
     shown = [
         LogEntry(
             record=record,

@@ -30,7 +30,8 @@ class Place:
         self.versions = versions
 
     def files(self) -> SkillTree | None:
-        """What lies there now; None when nothing does."""
+        """What lies there now; None when nothing does. Raises SkillInvalid for anything but a directory."""
+        self._require_directory()
         return read_tree(self.path).files if self.path.is_dir() else None
 
     def deployed(self, files: SkillTree) -> str | None:
@@ -48,6 +49,11 @@ class Place:
                 return publication.version
         return None
 
+    def version_of(self, files: SkillTree) -> str | None:
+        """The version these files are, be it one that a person made; else `deployed`."""
+        version = content_hash(files)
+        return version if self.versions.exists(version) else self.deployed(files)
+
     def recover(self, now: datetime) -> None:
         """Finish what a program that died while replacing the directory left behind; nothing is lost."""
 
@@ -55,6 +61,7 @@ class Place:
             if not self.versions.exists(content_hash(files)):
                 self.keep_hand_edits(files, self.deployed(files), now)
 
+        self._require_directory()
         recover(self.path, keep)
         files = self.files()
         deployed = self.deployed(files) if files else None
@@ -68,6 +75,13 @@ class Place:
                     why="published",
                     instead_of=publications[-1].version if publications else None,
                 )
+            )
+
+    def _require_directory(self) -> None:
+        if self.path.is_symlink() or (self.path.exists() and not self.path.is_dir()):
+            raise SkillInvalid(
+                f"{self.path} is a link or a file where the directory of the skill has to be. Move it away "
+                "and run again; `t2s export` copies a skill to other places."
             )
 
     def keep_hand_edits(self, files: SkillTree, parent: str | None, now: datetime) -> str:
@@ -108,7 +122,7 @@ def project_versions(store: Store, place: Place) -> None:
     """Copy what the files say about versions and published rules into the store, for queries."""
     skill, files = place.versions.skill, place.files() or {}
     lineage = lineage_of(files)
-    current = place.deployed(files)
+    current = place.version_of(files)
     rules = (
         {
             **rule.model_dump(include={"rule_id", "cluster_id", "path", "text"}),

@@ -108,6 +108,16 @@ def publish_learnt(paths: DataPaths, settings: Settings, learnt: Learnt, *, now:
         return _put_in_place(paths, settings, learnt, versions, secrets, now)
 
 
+def published(paths: DataPaths, skill: str) -> PublishReport | None:
+    """What lies in place, in the words of its publication; None when that is no version of ours."""
+    versions = Versions(paths, skill)
+    with versions.lock():
+        place = Place(paths, versions)
+        files = place.files()
+        version = place.deployed(files) if files else None
+        return _report_in_place(place, files, version, ()) if files and version else None
+
+
 def _put_in_place(
     paths: DataPaths,
     settings: Settings,

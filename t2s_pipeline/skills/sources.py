@@ -12,6 +12,8 @@ from t2s_pipeline.store.store import Store
 
 EVIDENCE_PER_RULE = 8
 """Quotes of a rule that travel with the skill; the store has them all."""
+MIN_TOOL_SHARE = 0.25
+"""Share of the runs that must have called a tool for the skill to be about it."""
 QUOTE_LENGTH = 280
 """Characters of a quote that travel with the skill: its beginning, so that it is still found verbatim."""
 
@@ -37,6 +39,9 @@ class Learnt:
     tasks: int = 0
     succeeded: int = 0
     failed: int = 0
+    tools: Sequence[tuple[str, str]] = ()
+    """Tools that a good part of the runs called, with the kind of action they are for (`sql`, `shell`,
+    `python`, `other`); the most used first."""
 
     def evidence_of(self, cluster_id: str) -> ClusterEvidence:
         return self.evidence.get(cluster_id, ClusterEvidence())
@@ -52,7 +57,22 @@ def learnt_from_store(store: Store, skill: str) -> Learnt:
         [skill],
     ).row(0, named=True)
     placed = [cluster.cluster_id for cluster in clusters if cluster.placement != "candidate"]
-    return Learnt(skill=skill, clusters=tuple(clusters), evidence=_evidence(store, skill, placed), **counts)
+    return Learnt(
+        skill=skill,
+        clusters=tuple(clusters),
+        evidence=_evidence(store, skill, placed),
+        tools=_tools(store, skill, int(MIN_TOOL_SHARE * counts["runs"])),
+        **counts,
+    )
+
+
+def _tools(store: Store, skill: str, more_runs_than: int) -> list[tuple[str, str]]:
+    rows = store.query(
+        "SELECT tool, min(kind) FROM actions WHERE skill = ? GROUP BY tool"
+        " HAVING count(DISTINCT trace_id) > ? ORDER BY count(DISTINCT trace_id) DESC, tool",
+        [skill, max(more_runs_than, 1)],
+    )
+    return [(tool, kind) for tool, kind in rows.iter_rows()]
 
 
 def _evidence(store: Store, skill: str, clusters: Sequence[str]) -> dict[str, ClusterEvidence]:

@@ -13,7 +13,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from t2s_pipeline.skills.tree import LOCAL_NAMES, SkillTree, read_tree, sync_directory, write_tree
+from t2s_pipeline.skills.tree import (
+    LOCAL_NAMES,
+    SkillTree,
+    read_tree,
+    strangers_in,
+    sync_directory,
+    write_tree,
+)
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -66,10 +73,13 @@ def recover(target: Path, keep: Callable[[SkillTree], None]) -> None:
 
 
 def discard(old: Path, target: Path) -> None:
-    """Delete a directory that was replaced, after moving what belongs to the machine (`.git`, …) over."""
-    for name in sorted(LOCAL_NAMES):
-        if (old / name).exists() and not (target / name).exists():
-            (old / name).rename(target / name)
+    """Delete a directory that was replaced, after moving over what belongs to the machine (`.git`, …) and
+    what somebody put there that no version can hold, such as a link."""
+    for name in (*sorted(LOCAL_NAMES), *strangers_in(old)):
+        place = target / name
+        if os.path.lexists(old / name) and not os.path.lexists(place):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            (old / name).rename(place)
     shutil.rmtree(old)
 
 

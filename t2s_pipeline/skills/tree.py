@@ -50,6 +50,8 @@ def unsafe_path(path: str) -> str | None:
         return "backslash, colon or NUL in path"
     if any(ord(char) < 32 for char in path):
         return "control character in path"
+    if any("\ud800" <= char <= "\udfff" for char in path):
+        return "a name that is not UTF-8"
     if path.startswith("/") or PurePosixPath(path).is_absolute():
         return "absolute path"
     parts = path.split("/")
@@ -77,13 +79,25 @@ def read_tree(root: Path) -> TreeRead:
     left_out: list[str] = []
     for entry in _files_below(root):
         relative = entry.relative_to(root).as_posix()
-        if entry.is_symlink() or not entry.is_file():
-            left_out.append(f"{relative}: a link or special file, not carried into the skill")
-        elif (reason := unsafe_path(relative)) is not None:
-            left_out.append(f"{relative!r}: {reason}, not carried into the skill")
+        reason = _unfit(entry, relative)
+        if reason is not None:
+            shown = relative if relative.isprintable() else repr(relative)
+            left_out.append(f"{shown}: {reason}, not carried into the skill")
         else:
             files[relative] = FileBody(entry.read_bytes(), bool(entry.stat().st_mode & 0o100))
     return TreeRead(files, tuple(left_out))
+
+
+def strangers_in(root: Path) -> list[str]:
+    """Relative paths of what lies in a directory and cannot be part of a skill: `read_tree` leaves it out."""
+    below = ((entry, entry.relative_to(root).as_posix()) for entry in _files_below(root))
+    return [relative for entry, relative in below if _unfit(entry, relative) is not None]
+
+
+def _unfit(entry: Path, relative: str) -> str | None:
+    if entry.is_symlink() or not entry.is_file():
+        return "a link or special file"
+    return unsafe_path(relative)
 
 
 def write_tree(root: Path, tree: SkillTree) -> None:

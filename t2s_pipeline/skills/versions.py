@@ -19,7 +19,7 @@ from typing import Literal
 
 import orjson
 from filelock import FileLock
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from t2s_pipeline.errors import SkillInvalid
 from t2s_pipeline.settings import DataPaths
@@ -92,6 +92,9 @@ class Versions:
         return FileLock(self.folder / ".lock")
 
     def exists(self, version: str) -> bool:
+        """Whether there is such a version; what cannot be the name of one is none."""
+        if not _VERSION.fullmatch(version):
+            return False
         return self.directory(version).is_dir() and self._record_path(version).is_file()
 
     def tree(self, version: str) -> dict[str, FileBody]:
@@ -101,10 +104,17 @@ class Versions:
         return read_tree(self.directory(version)).files
 
     def record(self, version: str) -> VersionRecord:
-        """What is known about a version. Raises SkillInvalid when there is no such version."""
+        """What is known about a version. Raises SkillInvalid when there is no such version, or when what is
+        known about it is damaged."""
         if not self.exists(version):
             raise SkillInvalid(f"Skill {self.skill} has no version {version}. See `t2s log {self.skill}`.")
-        return VersionRecord.model_validate_json(self._record_path(version).read_bytes())
+        path = self._record_path(version)
+        try:
+            return VersionRecord.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            raise SkillInvalid(
+                f"{path} is damaged. Restore it, or delete it and run again: the version is then unknown."
+            ) from error
 
     def records(self) -> list[VersionRecord]:
         """All versions, oldest first."""
@@ -127,7 +137,7 @@ class Versions:
     def lessons(self, version: str) -> frozenset[str]:
         """Ids of the lessons the rules of a version rest on."""
         path = self.folder / f"{version}.lessons"
-        return frozenset(path.read_text().split()) if path.is_file() else frozenset()
+        return frozenset(path.read_text(errors="replace").split()) if path.is_file() else frozenset()
 
     def keep(self, record: VersionRecord, tree: SkillTree, lessons: Iterable[str]) -> VersionRecord:
         """Store a version unless it is there already; what is stored is returned.
@@ -159,12 +169,19 @@ class Versions:
         return record
 
     def publications(self) -> list[Publication]:
-        """Each time a version was put in place, oldest first. A half-written last line is left out."""
+        """Each time a version was put in place, oldest first. A half-written last line is left out. Raises
+        SkillInvalid when another line is damaged."""
         path = self.folder / "published.jsonl"
         if not path.is_file():
             return []
         lines = path.read_bytes().split(b"\n")[:-1]
-        return [Publication.model_validate_json(line) for line in lines if line]
+        try:
+            return [Publication.model_validate_json(line) for line in lines if line]
+        except ValidationError as error:
+            raise SkillInvalid(
+                f"{path} is damaged. Restore it, or delete the lines that are no JSON: they say when which "
+                "version was put in place."
+            ) from error
 
     def before(self, version: str) -> str | None:
         """The version that was in place when this one was last published; None when there was none."""

@@ -20,7 +20,8 @@ MAX_HEADLINE = 220
 MAX_DETAIL = 600
 MAX_NOTE = 40
 
-_ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.)[^\s`\"'<>)\]]+", re.IGNORECASE)
+# The scheme is bounded: without an end to look for, every letter of a long word would start another search.
+_ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]{0,31}+://|www\.)[^\s`\"'<>)\]]+", re.IGNORECASE)
 _ALWAYS_ESCAPED = re.compile(r"([*\[\]<>`~])|(\\)(?=[!-/:-@\[-`{-~])|(&)(?=#?\w+;)")
 _LOOSE_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
@@ -178,9 +179,10 @@ def support_phrase(support: Support, note: str = "") -> str:
     effect = support.effect
     if effect is not None:
         followed, not_followed = effect.success_with, effect.success_without
+        basis = f"same tasks, {counted(effect.strata, 'comparisons')}"
         if followed >= not_followed:
-            return f"{followed:.0%} success when followed, {not_followed:.0%} when not, same tasks"
-        return f"{followed:.0%} success where it was done, {not_followed:.0%} where it was not, same tasks"
+            return f"{followed:.0%} success when followed, {not_followed:.0%} when not, {basis}"
+        return f"{followed:.0%} success where it was done, {not_followed:.0%} where it was not, {basis}"
     what = " ".join(re.sub(r"[^\w' -]", " ", visible(note)).split())[:MAX_NOTE].replace("_", " ").strip()
     tasks = f" in {counted(support.tasks, 'tasks')}" if support.tasks else ""
     if what:

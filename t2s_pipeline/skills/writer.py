@@ -47,6 +47,8 @@ LINK_OPENING = "- Read ["
 
 _MOST_TOOLS = 3
 _MOST_POINTS = 3
+_ANY_TASK = frozenset(("submit", "finish", "done", "exit", "think"))
+"""Names of tools that say nothing about the work."""
 _POINT_LENGTH = 110
 """Tools and rules named in a description, and characters of a rule there."""
 
@@ -85,7 +87,7 @@ def create_skill(learnt: Learnt) -> Generated:
         Document.parse("\n".join(body[:-1]) + "\n"),
         {
             "name": learnt.skill,
-            "description": describe(learnt.skill, made.rules),
+            "description": describe(learnt.skill, made.rules, learnt.tools),
             "metadata": provenance(learnt),
         },
     )
@@ -104,13 +106,13 @@ def create_skill(learnt: Learnt) -> Generated:
     )
 
 
-def describe(skill: str, rules: Sequence[Rule]) -> str:
+def describe(skill: str, rules: Sequence[Rule], used: Sequence[tuple[str, str]] = ()) -> str:
     """When to open the skill, its distinguishing clause first: the work, the tools, then the main rules.
 
-    `rules` come best supported first.
+    `rules` come best supported first; `used` are the tools of the runs with their kinds, most used first.
     """
     title = title_words(skill)
-    tools = [tool for tool in _main_tools(rules) if tool.lower() not in title.lower().split()]
+    tools = [tool for tool in _main_tools(rules, used) if tool.lower() not in title.lower().split()]
     if tools:
         text = f"{title}: tasks that use {_listed(tools)}. Use before the first call and when a call fails."
     else:
@@ -124,10 +126,16 @@ def describe(skill: str, rules: Sequence[Rule]) -> str:
     return f"{text} Main rules: {'; '.join(points)}." if points else text
 
 
-def _main_tools(rules: Sequence[Rule]) -> list[str]:
-    """Tools by the number of rules about them; those with the best supported rule first among equals."""
-    labels = [label for rule in rules if (label := _plain(tool_label(rule.tool))) and len(label) <= 40]
-    return [tool for tool, _ in Counter(labels).most_common(_MOST_TOOLS)]
+def _main_tools(rules: Sequence[Rule], used: Sequence[tuple[str, str]]) -> list[str]:
+    """Tools by the number of rules about them, those with the best supported rule first among equals; after
+    them the tools that most runs used. A language goes by the name of the tool that runs it.
+    """
+    tool_of = {kind: tool for tool, kind in reversed(used)}
+    names = [tool_of.get(rule.tool, rule.tool) for rule in rules if rule.tool]
+    ranked = [tool for tool, _ in Counter(names).most_common(_MOST_TOOLS)]
+    ranked += [tool for tool, _ in used if tool not in _ANY_TASK] if rules else []
+    labels = [_plain(tool_label(tool)) for tool in ranked]
+    return [label for label in dict.fromkeys(labels) if label and len(label) <= 40][:_MOST_TOOLS]
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -139,10 +147,10 @@ def _point(rule: Rule) -> str:
     text = _plain(plain_text(safe_inline(rule.cluster.text.headline, 400))).rstrip(".!?…")
     if len(text) > _POINT_LENGTH:
         text = " ".join(re.sub(r"\s*\([^()]*\)", "", text).split())
-    for mark in ("; ", ": "):
+    for mark, most in (("; ", 0), (": ", _POINT_LENGTH)):  # semicolons part the points themselves
         head = text.partition(mark)[0]
         whole = head.count("“") == head.count("”")
-        if len(text) > _POINT_LENGTH and len(head) >= 20 and whole:
+        if len(text) > most and len(head) >= 20 and whole:
             text = head
     if len(text) > _POINT_LENGTH:
         return ""

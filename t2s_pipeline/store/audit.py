@@ -65,9 +65,3 @@ def rules_without_evidence(store: Store, skill: str) -> list[str]:
         {"skill": skill},
     )
     return rows["rule_id"].to_list()
-
-
-def model_calls(store: Store) -> int:
-    """Model calls that were paid for: answers from the cache do not count."""
-    rows = store.query("SELECT count(*) AS calls FROM llm_calls WHERE NOT from_cache")
-    return int(rows["calls"][0])

@@ -10,6 +10,9 @@ import duckdb
 from t2s_pipeline.store.stage import StagedSet
 from t2s_pipeline.store.tables import REFINED_BY, table
 
+_OF_THEIR_TRACE = ("steps", "redactions", "held")
+"""Tables that are written with the traces they are about: left out where their trace is."""
+
 
 @dataclass(frozen=True)
 class SetReport:
@@ -27,7 +30,8 @@ class SetReport:
 def load_set(connection: duckdb.DuckDBPyConnection, staged: StagedSet) -> SetReport:
     """Replace the rows of the set's scope by its rows; loading a set again gives the same rows.
 
-    A trace that another scope already holds is left out with its steps: the first one stays.
+    A trace that another scope already holds is left out with everything that is written with it: the first
+    one stays.
     """
     manifest = staged.manifest
     connection.begin()
@@ -35,7 +39,7 @@ def load_set(connection: duckdb.DuckDBPyConnection, staged: StagedSet) -> SetRep
         for name, brought in manifest.rows.items():
             _delete_scope(connection, staged, name, brought)
         rows = dict.fromkeys(manifest.rows, 0)
-        # Traces first: which steps are inserted depends on them.
+        # Traces first: what else is inserted depends on them.
         for name in sorted(manifest.rows, key=lambda name: (name != "traces", name)):
             if manifest.rows[name]:
                 rows[name] = _insert(connection, staged, name)
@@ -53,7 +57,7 @@ def report_of_loaded(connection: duckdb.DuckDBPyConnection, staged: StagedSet) -
     """The report of a set that another process has loaded."""
     manifest = staged.manifest
     rows = dict(manifest.rows)
-    for name in {"traces", "steps"} & rows.keys():
+    for name in {"traces", *_OF_THEIR_TRACE} & rows.keys():
         in_scope, values = _in_scope(staged)
         rows[name] = _number(connection.execute(f"SELECT count(*) FROM {name} WHERE {in_scope}", [values]))
     skipped = manifest.duplicates + manifest.rows.get("traces", 0) - rows.get("traces", 0)
@@ -89,7 +93,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, staged: StagedSet, name: str)
     parameters: list[object] = [str(staged.parquet(name))]
     if name == "traces":
         sql += " WHERE trace_id NOT IN (SELECT trace_id FROM traces)"
-    elif name == "steps":
+    elif name in _OF_THEIR_TRACE and "traces" in staged.manifest.rows:
         in_scope, values = _in_scope(staged)
         sql += f" WHERE trace_id IN (SELECT trace_id FROM traces WHERE {in_scope})"
         parameters.append(values)

@@ -142,13 +142,53 @@ def last_times(store: Store, skill: str) -> dict[str, str]:
 
 def lessons_of_skill(store: Store, skill: str) -> list[Lesson]:
     """Every lesson of a skill, ordered by id."""
-    return list(lessons_by_id(store, skill).values())
+    rows = store.query("SELECT lesson_id, body FROM lessons WHERE skill = ?", [skill])
+    bodies = dict(rows.iter_rows())
+    return [Lesson.model_validate_json(bodies[lesson_id]) for lesson_id in sorted(bodies)]
 
 
-def lessons_by_id(store: Store, skill: str) -> dict[str, Lesson]:
-    """The same with their ids, which take longer to compute from a lesson than to read."""
-    rows = store.query("SELECT lesson_id, body FROM lessons WHERE skill = ? ORDER BY lesson_id", [skill])
-    return {lesson_id: Lesson.model_validate_json(body) for lesson_id, body in rows.iter_rows()}
+def lesson_signatures(store: Store, skill: str) -> pl.DataFrame:
+    """Bodies of the lessons of a skill in no order, with what is compared of them: kind, the fields of the
+    signature, `coded` where the statistical engine made it, `shown` where it has evidence.
+    """
+    return store.query(
+        """
+        WITH said AS MATERIALIZED (
+            -- One call for all of them: each parses the whole body.
+            SELECT lesson_id, kind, engine, body, json_extract_string(body, ['$.signature.pattern',
+                       '$.signature.tool', '$.signature.trigger', '$.signature.action',
+                       '$.signature.negated', '$.evidence[0].trace_id']) AS fields
+            FROM lessons WHERE skill = ?
+        )
+        SELECT lesson_id, kind, fields[1] AS pattern, fields[2] AS tool, fields[3] AS trigger,
+               fields[4] AS action, fields[5] = 'true' AS negated, engine = 'statistical' AS coded,
+               fields[6] IS NOT NULL AS shown, body
+        FROM said
+        """,
+        [skill],
+    )
+
+
+def cluster_digests(store: Store, skill: str) -> dict[str, tuple[str | None, int]]:
+    """SHA-256 of the body of each cluster of a skill and the number of its lessons, by cluster id. The first
+    is None where there is not exactly one such cluster.
+    """
+    rows = store.query(
+        """
+        WITH body AS (
+            SELECT cluster_id, CASE WHEN count(*) = 1 THEN any_value(sha256(body)) END AS digest
+            FROM clusters WHERE skill = $skill GROUP BY cluster_id
+        ),
+        member AS (
+            SELECT cluster_id, count(*) AS lessons
+            FROM cluster_lessons WHERE skill = $skill GROUP BY cluster_id
+        )
+        SELECT cluster_id, digest, coalesce(lessons, 0) FROM body FULL JOIN member USING (cluster_id)
+        ORDER BY cluster_id
+        """,
+        {"skill": skill},
+    )
+    return {cluster_id: (digest, lessons) for cluster_id, digest, lessons in rows.iter_rows()}
 
 
 def lesson_rows(store: Store, batches: Sequence[str]) -> pl.DataFrame:

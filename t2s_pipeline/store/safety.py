@@ -56,7 +56,7 @@ def held_traces(store: Store, batches: Sequence[str] | None = None) -> pl.DataFr
         " list(kind || ' (' || place || ', step ' || step_id || '): ' || excerpt"
         " ORDER BY step_id, kind) AS reasons"
         " FROM held JOIN traces USING (trace_id)"
-        " WHERE trace_id NOT IN (SELECT trace_id FROM releases)"
+        " WHERE held.batch = traces.batch AND trace_id NOT IN (SELECT trace_id FROM releases)"
         " AND ($batches IS NULL OR list_contains($batches::VARCHAR[], held.batch))"
         " GROUP BY trace_id, held.batch, held.skill ORDER BY held.skill, uri, trace_id",
         {"batches": None if batches is None else list(batches)},

@@ -20,9 +20,7 @@ from t2s_pipeline.traces.inbox import Batch, FileSlice, refusal
 from t2s_pipeline.traces.outcome_files import OutcomeFiles
 from t2s_pipeline.traces.reading import Redaction, numbered_records, unchanged
 from t2s_pipeline.traces.record import Quarantined, TraceRecord
-
-TRACES_VERSION = "1"
-"""Code version of the importers: raised when the same files would give other traces."""
+from t2s_pipeline.traces.version import traces_version
 
 REASONS = 50
 """Quarantine reasons a report carries; the store has all of them."""
@@ -128,7 +126,7 @@ def read_batch(
         batch=batch.key,
         skill=batch.skill,
         stage="traces",
-        code_version=TRACES_VERSION,
+        code_version=files.version,
         traces=len(content.trace_ids),
         duplicates=content.duplicates,
         quarantined=len(content.quarantined),
@@ -151,6 +149,7 @@ class OpenFiles:
     ) -> None:
         self._paths = paths
         self._settings = settings
+        self.version = traces_version(settings)
         self._redact = redact
         self._open: dict[tuple[str, str], _Position] = {}
         self._outcomes = OutcomeFiles(paths.inbox, settings)

@@ -6,6 +6,7 @@ that answers no call, and a call that has no result, stay visible and are report
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -42,7 +43,8 @@ class StepList:
     def __init__(self) -> None:
         self.steps: list[Json] = []
         self.warnings: list[str] = []
-        self._open: dict[str, tuple[Json, str]] = {}
+        self._open: OrderedDict[str, tuple[Json, str, str]] = OrderedDict()
+        self._open_of_tool: dict[str, OrderedDict[str, None]] = {}
         self._call_ids: set[tuple[int, str]] = set()
         self._last_agent_step: Json | None = None
 
@@ -71,7 +73,10 @@ class StepList:
             call["extra"] = extra
         calls.append(call)
         self._call_ids.add((step["step_id"], unique))
-        self._open[call_id or unique] = (step, unique)
+        key = call_id or unique
+        self._close(key)
+        self._open[key] = (step, unique, name)
+        self._open_of_tool.setdefault(name, OrderedDict())[key] = None
 
     def result(
         self,
@@ -89,7 +94,7 @@ class StepList:
         entry: Json = {"content": content, **fields} if fields else {"content": content}
         if is_error:
             extra = {**(extra or {}), "is_error": True}
-        found = self._open.pop(call_id, None) if call_id else self._first_open(name)
+        found = self._close(call_id if call_id else self._first_open(name))
         if found is None:
             self.warnings.append("a tool result answers no call")
             extra = {**(extra or {}), "orphan": True}
@@ -114,20 +119,22 @@ class StepList:
     def finish(self) -> tuple[list[Json], tuple[str, ...]]:
         """The steps and the warnings; calls of the last step may be open (the run ended with them)."""
         last = self.steps[-1] if self.steps else None
-        missing = sum(1 for step, _ in self._open.values() if step is not last)
+        missing = sum(1 for step, _, _ in self._open.values() if step is not last)
         if missing:
             self.warnings.append(OPEN_CALL)
         return self.steps, tuple(dict.fromkeys(self.warnings))
 
-    def _first_open(self, name: str | None) -> tuple[Json, str] | None:
-        for key, (step, call_id) in self._open.items():
-            calls = step["tool_calls"]
-            if name is None or any(
-                one["tool_call_id"] == call_id and one["function_name"] == name for one in calls
-            ):
-                del self._open[key]
-                return step, call_id
-        return None
+    def _first_open(self, name: str | None) -> str | None:
+        """The oldest open call, of any tool or of one."""
+        return next(iter(self._open if name is None else self._open_of_tool.get(name, ())), None)
+
+    def _close(self, key: str | None) -> tuple[Json, str] | None:
+        """The step and the id of an open call, which is open no longer."""
+        if key is None or key not in self._open:
+            return None
+        step, call_id, name = self._open.pop(key)
+        del self._open_of_tool[name][key]
+        return step, call_id
 
 
 def steps_of_messages(messages: Sequence[Any], *, error_prefix: str | None = None) -> StepList:

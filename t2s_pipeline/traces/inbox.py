@@ -15,12 +15,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from stat import S_ISLNK
+from stat import S_ISDIR, S_ISREG
 
 import orjson
 from filelock import FileLock
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from t2s_pipeline.errors import StoreError
 from t2s_pipeline.settings import DataPaths, Settings
 from t2s_pipeline.traces.formats import all_formats
 from t2s_pipeline.traces.outcome_files import NAMES as OUTCOME_NAMES
@@ -35,6 +36,8 @@ _DOCUMENTS = ("readme*", "license*", "licence*", "notice*")
 _NOT_SKILL = re.compile(r"[^a-z0-9]+")
 _SKILL_CHARACTERS = 64
 """Longest skill name the Agent Skills specification allows."""
+_NOT_UTF8 = re.compile(r"[\ud800-\udfff]|\\udc[89a-f][0-9a-f]")
+"""Bytes of a file name that are no text: as the system gives them, and as they are written down."""
 _SEEN = ".seen.json"
 _READ_BYTES = 1 << 20
 
@@ -95,13 +98,25 @@ def plan_batches(paths: DataPaths, settings: Settings, *, quiet_before: float | 
 
 def load_batch(paths: DataPaths, key: str) -> Batch:
     """The manifest of a batch. Raises FileNotFoundError when there is none of that key."""
-    return Batch.model_validate_json((paths.batches / f"{key}.json").read_bytes())
+    return _manifest(paths.batches / f"{key}.json")
 
 
 def all_batches(paths: DataPaths) -> list[Batch]:
-    """Every batch ever planned, in key order (which is landing order within a skill)."""
+    """Every batch ever planned, in key order (which is landing order within a skill).
+
+    Raises StoreError for a manifest that is damaged: nobody knows what it planned."""
     files = sorted(one for one in paths.batches.glob("*.json") if not one.name.startswith("."))
-    return [Batch.model_validate_json(one.read_bytes()) for one in files]
+    return [_manifest(one) for one in files]
+
+
+def _manifest(file: Path) -> Batch:
+    try:
+        return Batch.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        raise StoreError(
+            f"{file} is damaged, so nobody knows which files were planned in it. Delete it: they are then "
+            "planned anew, and traces that were read before count as duplicates."
+        ) from error
 
 
 def skill_of(path: Path, inbox: Path) -> str:
@@ -114,16 +129,21 @@ def skill_of(path: Path, inbox: Path) -> str:
 
 
 def refusal(path: Path, inbox: Path) -> str | None:
-    """Why a path of the inbox must not be opened, or None."""
+    """Why a path of the inbox must not be opened, or None. Opening a pipe or a device may never end."""
+    if _NOT_UTF8.search(str(path.relative_to(inbox))):
+        return "its name, or that of a folder around it, is not UTF-8: rename it"
     try:
         target = path.resolve(strict=True)
+        kind = target.stat().st_mode
     except FileNotFoundError:
         return "a symbolic link to nothing (its target does not exist)" if path.is_symlink() else None
     except (OSError, RuntimeError) as error:
         return f"the path cannot be followed: {error}"
     if not target.is_relative_to(inbox.resolve()):
         return "a symbolic link that leads outside the inbox: copy the file into the inbox instead"
-    return None
+    if S_ISDIR(kind):
+        return None if os.access(target, os.R_OK | os.X_OK) else "this user may not look into the folder"
+    return None if S_ISREG(kind) else "not a regular file"
 
 
 def is_trace_name(name: str) -> bool:
@@ -143,7 +163,9 @@ class _Landed(BaseModel):
     size: int
     records: int
     outcomes: str
-    copy_of: str | None
+    refused: bool = False
+    """It must not be opened; its hash is that of the reason."""
+    copy_of: str | None = None
 
 
 class _Seen:
@@ -177,27 +199,37 @@ class _Seen:
 
 
 class _Planned:
-    """What the manifests say was planned before."""
+    """What the manifests say was planned before, and what is being planned now."""
 
     def __init__(self, known: Sequence[Batch]) -> None:
-        self._hashes: dict[str, set[str]] = {}
-        self._first: dict[tuple[str, str], str] = {}
+        self._newest: dict[str, tuple[str, str]] = {}
+        """Skill and hash by path. Manifests come in landing order."""
         for batch in known:
             for part in batch.slices:
                 # The first slice of a file is written last: without it, planning was interrupted.
                 if part.first_record == 0:
-                    self._hashes.setdefault(part.path, set()).add(part.sha256)
-                    self._first.setdefault((batch.skill, part.sha256), part.path)
+                    self._newest[part.path] = (batch.skill, part.sha256)
 
     def has(self, relative: str, sha256: str | None = None) -> bool:
-        """Whether the file was planned, with this content or any."""
-        hashes = self._hashes.get(relative, set())
-        return bool(hashes) if sha256 is None else sha256 in hashes
+        """Whether the file was planned, with this content last or with any. A file that is put back to what
+        it was lands again: the store has what it held in between.
+        """
+        planned = self._newest.get(relative)
+        return planned is not None and sha256 in (None, planned[1])
 
-    def original_of(self, relative: str, skill: str, sha256: str) -> str | None:
-        """The file of the skill that had the same bytes first, if it is another one."""
-        first = self._first.setdefault((skill, sha256), relative)
-        return first if sha256 and first != relative else None
+    def with_originals(self, landed: Sequence[_Landed]) -> list[_Landed]:
+        """The files with the one of their skill, if it is another, that had the same bytes first and was not
+        changed since.
+        """
+        self._newest.update({one.path: (one.skill, one.sha256) for one in landed})
+        first: dict[tuple[str, str], str] = {}
+        for path, content in self._newest.items():
+            first.setdefault(content, path)
+        originals = [first[one.skill, one.sha256] if one.sha256 else one.path for one in landed]
+        return [
+            one if original == one.path or one.refused else one.model_copy(update={"copy_of": original})
+            for one, original in zip(landed, originals, strict=True)
+        ]
 
 
 def _new_files(
@@ -207,10 +239,11 @@ def _new_files(
     marks = _Marks(paths.inbox)
     landed: list[_Landed] = []
     for path in _files(paths.inbox):
-        relative = path.relative_to(paths.root).as_posix()
+        relative = _written_down(path.relative_to(paths.root))
         try:
             stat = path.lstat()
-            refused = refusal(path, paths.inbox) if S_ISLNK(stat.st_mode) else None
+            plain = S_ISREG(stat.st_mode) and not _NOT_UTF8.search(relative)
+            refused = None if plain else refusal(path, paths.inbox)
             stat = stat if refused else path.stat()
         except OSError:
             continue
@@ -218,7 +251,7 @@ def _new_files(
             continue
         if planned.has(relative) and seen.unchanged(relative, stat):
             continue
-        if any(one.is_side_file(path) for one in all_formats()):
+        if not refused and any(one.is_side_file(path) for one in all_formats()):
             continue
         sha256 = hashlib.sha256(refused.encode()).hexdigest() if refused else _hash(path)
         if not refused and _moved(path, stat):
@@ -235,20 +268,23 @@ def _new_files(
                 sha256=sha256,
                 size=stat.st_size,
                 records=1 if refused or not sha256 else count_records(path, settings),
-                outcomes=marks.of(path),
-                copy_of=None if refused else planned.original_of(relative, skill, sha256),
+                outcomes=marks.of(paths.root / relative),
+                refused=refused is not None,
             )
         )
-    return landed
+    return planned.with_originals(landed)
 
 
 def _files(inbox: Path) -> Iterator[Path]:
-    """Every path of the inbox that may be a trace, in a fixed order."""
+    """Every path of the inbox that may be a trace, in a fixed order; and every folder that cannot be looked
+    into, so that it is told of."""
     for folder, names, files in os.walk(inbox):
-        names[:] = sorted(name for name in names if not name.startswith("."))
         here = Path(folder)
+        names[:] = sorted(name for name in names if not name.startswith("."))
+        closed = [name for name in names if not os.access(here / name, os.R_OK | os.X_OK)]
+        names[:] = [name for name in names if name not in closed]
         linked = [name for name in names if (here / name).is_symlink()]
-        for name in sorted([*files, *linked]):
+        for name in sorted([*files, *linked, *closed]):
             if name in linked and refusal(here / name, inbox) is None:
                 continue  # leads to a folder of the inbox, which is walked anyway
             if not is_trace_name(name):
@@ -334,10 +370,14 @@ def _pieces(files: Sequence[_Landed], most: _Room) -> Iterator[list[tuple[FileSl
 
 
 def _relabelled(known: Sequence[Batch], paths: DataPaths) -> list[Batch]:
-    """Batches whose outcome files changed since they were planned."""
+    """Batches whose outcome files changed since they were planned; of folders that are gone or closed nobody
+    can say."""
     marks = _Marks(paths.inbox)
     changed: list[Batch] = []
     for batch in known:
+        folders = {(paths.root / part.path).parent for part in batch.slices}
+        if not all(os.access(folder, os.R_OK | os.X_OK) for folder in folders):
+            continue
         joined = _joined([marks.of(paths.root / part.path) for part in batch.slices])
         if joined != batch.outcomes:
             changed.append(batch.model_copy(update={"outcomes": joined}))
@@ -360,6 +400,11 @@ class _Marks:
             ]
         companions = [file for one in all_formats() for file in one.companions(path)]
         return fingerprint([*self._folders[folder], *companions])
+
+
+def _written_down(path: Path) -> str:
+    """A path as manifests and the store have it; bytes that are no text become escapes."""
+    return path.as_posix().encode("utf-8", "backslashreplace").decode()
 
 
 def _joined(marks: Sequence[str]) -> str:

@@ -21,6 +21,7 @@ from t2s_pipeline.traces.batch_content import IngestReport, OpenFiles, read_batc
 from t2s_pipeline.traces.guard import TraceGuard, guard_of
 from t2s_pipeline.traces.inbox import Batch
 from t2s_pipeline.traces.outcome_files import folders_of, outcome_files
+from t2s_pipeline.traces.released import restore_releases
 
 STAGED_BATCHES = 48
 """Batches written between two loads of the store: a load costs about 50 ms, whatever it brings."""
@@ -64,7 +65,8 @@ def ingest_batches(
     Repeating it changes nothing. `guard` (that of the data root unless another is given, which then reads
     all of it in this process) sees every trace before anything else does. `progress` is called with the
     number of records done since its last call. Raises StoreBusy or StoreError when the store cannot be
-    written; what was read stays staged. Raises TraceError when the list of forgotten traces cannot be read.
+    written; what was read stays staged. Raises TraceError when the list of forgotten traces, or of released
+    ones, cannot be read.
     """
     if not batches:
         return {}
@@ -89,6 +91,7 @@ def ingest_batches(
     take(stage_batches(store, files, guard, left, progress))
     store.load_staged()
     older.remove()
+    restore_releases(store, paths)
     return _as_loaded(store, reports)
 
 

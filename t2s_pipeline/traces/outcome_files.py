@@ -18,6 +18,7 @@ from t2s_pipeline.settings import Settings
 from t2s_pipeline.traces.layouts import sha256_of
 from t2s_pipeline.traces.outcomes import OutcomeSource, outcome_of_reward
 from t2s_pipeline.traces.record import Outcome, TraceRecord
+from t2s_pipeline.traces.redact import Redactor
 from t2s_pipeline.traces.strictness import parse
 
 NAMES = ("outcomes.csv", "outcomes.jsonl")
@@ -30,6 +31,7 @@ _USELESS = (
     "the row needs one of trace_id, session_id, id, task_id and one of reward, success, outcome, status, "
     "with a value that is a number or a word such as success or failure"
 )
+_A_LINK = "a symbolic link: copy the file into the inbox instead"
 
 Key = tuple[str, ...]
 Row = Mapping[str, Any]
@@ -63,6 +65,7 @@ class OutcomeFiles:
     def _of(self, folder: Path) -> dict[Key, Outcome]:
         if folder not in self._rows:
             found: dict[Key, Outcome] = {}
+            self._problems.extend((link, 1, _A_LINK) for link in _named(folder) if link.is_symlink())
             for file in outcome_files(folder):
                 rows, problems = rows_of(file)
                 for number, row in rows:
@@ -82,8 +85,12 @@ def folders_of(path: Path, inbox: Path) -> Iterator[Path]:
 
 
 def outcome_files(folder: Path) -> list[Path]:
-    """The outcome files of one folder."""
-    return [folder / name for name in NAMES if (folder / name).is_file()]
+    """The outcome files of one folder. Links are none: they could lead anywhere."""
+    return [file for file in _named(folder) if file.is_file() and not file.is_symlink()]
+
+
+def _named(folder: Path) -> list[Path]:
+    return [folder / name for name in NAMES]
 
 
 def fingerprint(files: list[Path]) -> str:
@@ -113,7 +120,7 @@ def rows_of(file: Path) -> tuple[list[tuple[int, Row]], list[Problem]]:
             return [], [(file, reader.line_num, f"not valid CSV: {error}")]
     rows: list[tuple[int, Row]] = []
     problems: list[Problem] = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -136,7 +143,8 @@ def _enter(row: Row, into: dict[Key, Outcome], settings: Settings) -> bool:
     if outcome.status == "unknown" or named is None:
         return False
     if detail := row.get("detail"):
-        outcome = outcome.model_copy(update={"detail": str(detail)})
+        shown, _ = Redactor(settings.redaction, b"").redact_text(str(detail))
+        outcome = outcome.model_copy(update={"detail": shown})
     kind, value = named
     trial = row.get("trial")
     into[(kind, str(value)) if trial in (None, "") else (kind, str(value), str(trial))] = outcome

@@ -3,6 +3,9 @@
 A model (or a hostile page behind it) can put any command or address into a rule. So every URL, host,
 command and script in a rule text has to be found again among the commands of successful runs, and pass
 the allow and deny lists, which are the operator's and beat everything else.
+
+A rule text is judged twice: as it stands, and as it reads once its Markdown is rendered and its invisible
+and imitated characters are undone. What hides in one of the two shows in the other.
 """
 
 from __future__ import annotations
@@ -10,10 +13,15 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from urllib.parse import urlsplit
 
+from markdown_it import MarkdownIt
 from pydantic import BaseModel, ConfigDict
+
+from t2s_pipeline.traces.legible import legible
 
 _DANGEROUS = (
     *(
@@ -33,7 +41,8 @@ _DANGEROUS = (
     "*chmod -R 777 /*",
     "*/etc/shadow*",
     "*/dev/tcp/*",
-    "*nc * -e *",
+    "nc * -e *",
+    "*[ |;&/(]nc * -e *",
     "*history -c*",
 )
 
@@ -56,10 +65,20 @@ class PermittedConfig(BaseModel):
     """Commands no rule may contain, even when an agent ran them and it went well."""
 
 
+LONGEST_RULE = 10_000
+"""Characters of a rule text that is judged: a headline and its details have a tenth of it. What is longer
+was made to be long, and may say nothing."""
+
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]{1,15}://[^\s<>\"'`)\]}“”‘’«»]+", re.IGNORECASE)
+_ENDINGS = (
+    "com|org|net|io|dev|ai|app|co|xyz|info|biz|ru|cn|tk|top|site|online|cloud|me|us|uk|de|eu|gov|edu|mil|onion"
+    "|ar|au|br|ca|cf|ch|cl|club|cyou|cz|dk|es|fi|fr|ga|gg|gq|gr|hk|hu|icu|il|ir|jp|ke|kr|kz|live|lol|ly|mx|nl"
+    "|nz|ph|pt|pw|ro|sg|shop|space|su|th|tr|tw|ua|vip|vn|website|wiki|za"
+)
+"""Endings of host names; those that are as often the end of a file, a column or an attribute are left out."""
 _HOST = re.compile(
-    r"(?<![\w@/.-])(?:[a-z0-9](?:[a-z0-9-]{0,62})\.)+"
-    r"(?:com|org|net|io|dev|ai|app|co|xyz|info|biz|ru|cn|tk|top|site|online|cloud|me|us|uk|de|eu|gov|edu|mil|onion)"
+    r"(?:(?<![\w@/.-])|(?<=//))"
+    rf"(?:(?:[a-z0-9](?:[a-z0-9-]{{0,62}})\.)+(?:{_ENDINGS})|www\.(?:[a-z0-9-]{{1,63}}\.)+[a-z]{{2,24}})"
     r"(?::\d{1,5})?(?![\w(-])(?!\.[\w])",
     re.IGNORECASE,
 )
@@ -68,10 +87,8 @@ _IP = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?::\d{1,5})?(?![\w.])")
 _DOCUMENTATION = re.compile(
     r"(?i)^(?:localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|(?:.+\.)?example\.(?:com|org|net)|.+\.(?:example|test|invalid))$"
 )
-_FENCE = re.compile(
-    r"^ {0,3}(`{3,}|~{3,})([^\n]*)\n(.*?)(?:^ {0,3}\1[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL
-)
-_SPAN = re.compile(r"(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
+_OPENING = re.compile(r" {0,3}(`{3,}+|~{3,}+)(.*)")
+_TICKS = re.compile(r"`++")
 _SHELL_FENCES = frozenset(
     {"", "sh", "bash", "shell", "zsh", "console", "shellsession", "powershell", "ps1", "bat", "cmd"}
 )
@@ -84,7 +101,7 @@ _SCRIPT = re.compile(
 )
 _ARGUMENT = re.compile(r"\s(?:-\w|--\w|[./~$]|[\w.-]+[/:.]\w)")
 """What tells a command in running text from a sentence about a program."""
-_PLACEHOLDER = re.compile(r"<[^>]*>|\{[^}]*\}|\[[^\]]*\]|\.\.\.|…|\$\w+|[A-Z][A-Z0-9_]{2,}")
+_PLACEHOLDER = re.compile(r"<[^<>]*>|\{[^{}]*\}|\[[^\[\]]*\]|\.\.\.|…|\$\w+|[A-Z][A-Z0-9_]{2,}")
 
 _PROGRAMS = frozenset(
     "apt apt-get awk aws az bash brew bun bundle cargo cat cd certutil chmod chown cmake conda cp "
@@ -103,6 +120,7 @@ _RISKY = frozenset(
     "useradd wget".split()
 )
 """Programs that are looked for in running text too, where most words are not commands."""
+_RISKY_CALL = re.compile(rf"(?<![\w./-])(?:{'|'.join(sorted(_RISKY))})(?:\s+[^\s,;]+)+", re.IGNORECASE)
 
 
 def allowed_in_skill(
@@ -117,18 +135,36 @@ def allowed_in_skill(
         config: allow and deny lists.
     """
     own = own_commands if isinstance(own_commands, OwnCommands) else OwnCommands(own_commands)
-    problems = [*_address_problems(text, own, config), *_command_problems(text, own, config)]
+    if len(text) > LONGEST_RULE:
+        return [f"a text of {len(text):,} characters is no rule"]
+    problems: list[str] = []
+    for reading in _readings(text):
+        problems += [*_address_problems(reading, own, config), *_command_problems(reading, own, config)]
     return list(dict.fromkeys(problems))
+
+
+def names_what_is_run(text: str) -> bool:
+    """Whether a rule text names any address, command or script: of a text that does not, `allowed_in_skill`
+    says nothing, whatever agents ran and whatever the lists are."""
+    return len(text) > LONGEST_RULE or any(
+        any(pattern.search(reading) for pattern in (_URL, _HOST, _IP, _SCRIPT))
+        or next(_commands(reading), None) is not None
+        for reading in _readings(text)
+    )
 
 
 def words_to_look_for(text: str) -> list[str]:
     """Words one of which is in every command that could permit something in a rule text: hosts, scripts and
     programs, in lower case. Empty when the text names none of them."""
-    hosts = [(urlsplit(url).hostname or "") for url in map(_trimmed, _URL.findall(text)) if "[" not in url]
-    hosts += [_without_port(match.group()) for pattern in (_HOST, _IP) for match in pattern.finditer(text)]
-    programs = [_program(part) for command in _commands(text) for part in _parts(command)]
-    scripts = [match.group().lower() for match in _SCRIPT.finditer(text)]
-    return sorted({word for word in (*hosts, *programs, *scripts) if word})
+    words: set[str] = set()
+    for reading in _readings(text) if len(text) <= LONGEST_RULE else ():
+        urls = (url for url in map(_trimmed, _URL.findall(reading)) if "[" not in url)
+        words.update(urlsplit(url).hostname or "" for url in urls)
+        for pattern in (_HOST, _IP):
+            words.update(_without_port(match.group()) for match in pattern.finditer(reading))
+        words.update(_program(part) for command in _commands(reading) for part in _parts(command))
+        words.update(match.group().lower() for match in _SCRIPT.finditer(reading))
+    return sorted(words - {""})
 
 
 class OwnCommands:
@@ -172,6 +208,34 @@ class OwnCommands:
         program = _program(command)
         words = {word for word in _words(command) if not _PLACEHOLDER.fullmatch(word)}
         return any(known == program and words <= run for known, run in self._runs)
+
+
+def _readings(text: str) -> tuple[str, ...]:
+    """The text as it stands and as it reads; once where the two are equal. Blocks of code that begin and end
+    on lines of their own read as they stand."""
+    blocks, prose = _blocks_and_prose(text)
+    read = _as_read(prose if all(block.closed for block in blocks) else text)
+    return (text,) if read == text else (text, read)
+
+
+def _as_read(text: str) -> str:
+    """One line as a client shows it: no emphasis, no escapes, code as code, targets of links beside their
+    words."""
+    parts: list[str] = []
+    for token in _markdown().parseInline(" ".join(legible(text).split())):
+        for child in token.children or ():
+            if child.type == "code_inline":
+                parts.append(f"`{child.content}`")
+            elif child.type in ("text", "html_inline"):
+                parts.append(child.content)
+            elif child.type in ("link_open", "image"):
+                parts.append(f" {child.attrGet('href') or child.attrGet('src') or ''} {child.content}")
+    return "".join(parts)
+
+
+@cache
+def _markdown() -> MarkdownIt:
+    return MarkdownIt("commonmark")
 
 
 def _address_problems(text: str, own: OwnCommands, config: PermittedConfig) -> Iterator[str]:
@@ -222,25 +286,86 @@ def _command_problems(text: str, own: OwnCommands, config: PermittedConfig) -> I
 
 def _commands(text: str) -> Iterator[str]:
     """Everything in a text that reads as a command line."""
-    prose = text
-    for fence in _FENCE.finditer(text):
-        prose = prose.replace(fence.group(), "\n")
-        language = fence.group(2).strip().split(" ")[0].lower()
-        for line in fence.group(3).replace("\\\n", " ").splitlines():
+    blocks, prose = _blocks_and_prose(text)
+    for block in blocks:
+        for line in "\n".join(block.lines).replace("\\\n", " ").splitlines():
             command = line.strip().removeprefix("$ ").removeprefix("> ")
-            if (
-                command
-                and not command.startswith("#")
-                and ((language in _SHELL_FENCES and language) or _reads_as_command(command))
-            ):
+            is_shell = block.language in _SHELL_FENCES and block.language
+            if command and not command.startswith("#") and (is_shell or _reads_as_command(command)):
                 yield command
-    for span in _SPAN.finditer(prose):
-        command = " ".join(span.group(2).split()).removeprefix("$ ")
+            else:
+                yield from _risky_calls(command)
+    spans, prose = _spans_and_prose(prose)
+    for span in spans:
+        command = " ".join(span.split()).removeprefix("$ ")
         if _reads_as_command(command):
             yield command
-    for said in _SAID.finditer(_SPAN.sub(" ", prose)):
+        else:
+            yield from _risky_calls(command)
+    for said in _SAID.finditer(prose):
         command = said.group(1).rstrip(".")
         if _program(command) in _RISKY and _ARGUMENT.search(command):
+            yield command
+    yield from _risky_calls(prose)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A block of code between two lines that mark it; without the second it goes on to the end."""
+
+    language: str
+    lines: Sequence[str]
+    closed: bool
+
+
+def _blocks_and_prose(text: str) -> tuple[list[_Block], str]:
+    """The blocks of code of a text, and the text with an empty line for each."""
+    blocks: list[_Block] = []
+    prose: list[str] = []
+    lines = text.split("\n")
+    number = 0
+    while number < len(lines):
+        opening = _OPENING.fullmatch(lines[number])
+        number += 1
+        if opening is None:
+            prose.append(lines[number - 1])
+            continue
+        mark = re.compile(rf" {{0,3}}{opening[1]}[`~]*[ \t]*")
+        end = next((at for at in range(number, len(lines)) if mark.fullmatch(lines[at])), len(lines))
+        language = opening[2].strip().split(" ")[0].lower()
+        blocks.append(_Block(language, lines[number:end], closed=end < len(lines)))
+        prose.append("")
+        number = end + 1
+    return blocks, "\n".join(prose)
+
+
+def _spans_and_prose(text: str) -> tuple[list[str], str]:
+    """The code in the lines of a text: what stands between two equally long runs of backticks; and the text
+    with a space for each."""
+    runs = [match.span() for match in _TICKS.finditer(text)]
+    later: dict[int, list[int]] = {}
+    for start, end in reversed(runs):
+        later.setdefault(end - start, []).append(start)
+    spans: list[str] = []
+    prose: list[str] = []
+    position = 0
+    for start, end in runs:
+        same = later[end - start]
+        while same and same[-1] <= start:
+            same.pop()
+        if start < position or not same:
+            continue
+        spans.append(text[end : same[-1]])
+        prose.append(text[position:start])
+        position = same[-1] + end - start
+    return spans, " ".join([*prose, text[position:]])
+
+
+def _risky_calls(text: str) -> Iterator[str]:
+    """Calls of programs that can do harm, in a text that is not a command as a whole."""
+    for match in _RISKY_CALL.finditer(text):
+        command = match.group().rstrip(".")
+        if _ARGUMENT.search(command):
             yield command
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,8 +28,25 @@ from t2s_pipeline.traces.format import (
 from t2s_pipeline.traces.formats import recognise
 from t2s_pipeline.traces.layouts import parse_session, sha256_of, too_large
 from t2s_pipeline.traces.record import Quarantined, Source, TraceRecord, trace_id_for
+from t2s_pipeline.traces.redact import Redactor
 from t2s_pipeline.traces.sniffing import look_at
 from t2s_pipeline.traces.strictness import REPAIRED, parse
+
+UNREADABLE = (
+    *SHAPE_ERRORS,
+    AssertionError,
+    EOFError,
+    MemoryError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What a damaged file makes our code or a library raise, where no TraceError says it better: this file is set
+aside, and every other one is read.
+"""
+
+_REASON_LENGTH = 500
+"""Characters of a reason."""
 
 Redaction = Callable[[TraceRecord], TraceRecord]
 """Takes what must not be kept out of a record."""
@@ -83,9 +102,9 @@ def numbered_records(
     stop = None if records is None else first_record + records
     try:
         opened = open_source(path, settings)
-    except (TraceError, OSError) as error:
+    except (TraceError, OSError, *UNREADABLE) as error:
         if first_record == 0:
-            yield 0, Quarantined(skill=skill, uri=uri, reason=reason_of(error))
+            yield 0, _set_aside(skill, uri, reason_of(error), settings)
         return
     reader = _Reader(*opened, skill=skill, uri=uri, redact=redact)
     index = -1
@@ -97,14 +116,14 @@ def numbered_records(
             for item in reader.items(found, wanted=wanted):
                 yield index, item
     except (TraceError, OSError) as error:
-        yield index + 1, Quarantined(skill=skill, uri=uri, reason=reason_of(error))
+        yield index + 1, _set_aside(skill, uri, reason_of(error), settings)
         return
-    except SHAPE_ERRORS as error:
+    except UNREADABLE as error:
         reason = f"not in the shape of this format ({reader.format.title}): {type(error).__name__} {error}"
-        yield index + 1, Quarantined(skill=skill, uri=uri, reason=reason[:500])
+        yield index + 1, _set_aside(skill, uri, reason, settings)
         return
     if index < 0 and first_record == 0:
-        yield 0, Quarantined(skill=skill, uri=uri, reason="the file holds no records")
+        yield 0, _set_aside(skill, uri, "the file holds no records", settings)
 
 
 def count_records(path: Path, settings: Settings) -> int:
@@ -112,7 +131,7 @@ def count_records(path: Path, settings: Settings) -> int:
     try:
         found, source = open_source(path, settings)
         return 1 if found.session else max(1, sum(1 for _ in found.records(source)))
-    except (TraceError, OSError, *SHAPE_ERRORS):
+    except (TraceError, OSError, *UNREADABLE):
         return 1
 
 
@@ -136,7 +155,9 @@ def reason_of(error: Exception) -> str:
         return "the file is gone (removed or renamed since it was found)"
     if isinstance(error, OSError):
         return f"the file cannot be read: {error.strerror or error}"
-    return str(error)
+    if isinstance(error, TraceError):
+        return str(error)
+    return f"the file cannot be read: {type(error).__name__} {error}"[:500]
 
 
 class _Reader:
@@ -232,12 +253,19 @@ class _Reader:
             )
 
     def _quarantined(self, damage: Damage) -> Quarantined:
-        return Quarantined(
-            skill=self._skill, uri=self._at(damage.fragment), sha256=damage.sha256, reason=damage.reason
-        )
+        place, settings = self._at(damage.fragment), self.source.settings
+        return _set_aside(self._skill, place, damage.reason, settings, sha256=damage.sha256)
 
     def _at(self, fragment: str) -> str:
         return f"{self._uri}#{fragment}" if fragment else self._uri
+
+
+def _set_aside(
+    skill: str, uri: str, reason: str, settings: Settings, *, sha256: str | None = None
+) -> Quarantined:
+    """What could not be read, and why. A reason may cite an id or a key, which may be a secret."""
+    shown, _ = Redactor(settings.redaction, b"").redact_text(reason[: 2 * _REASON_LENGTH])
+    return Quarantined(skill=skill, uri=uri, sha256=sha256, reason=shown[:_REASON_LENGTH])
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-import html
 import re
 import tomllib
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -26,6 +24,7 @@ from typing import Literal
 from atif import Trajectory
 from pydantic import BaseModel, ConfigDict
 
+from t2s_pipeline.traces.legible import legible
 from t2s_pipeline.traces.record import TraceRecord, text_of
 from t2s_pipeline.traces.redaction.detect import Texts
 from t2s_pipeline.traces.redaction.linear import BytesPattern, compile_linear
@@ -79,14 +78,6 @@ _TAGS = re.compile("[\U000e0020-\U000e007e]{4,}")
 _FLAG = re.compile("\U0001f3f4[\U000e0020-\U000e007e]{2,8}\U000e007f")
 _BIDI_OVERRIDE = re.compile("[\u202d\u202e]|[\u202a\u202b\u2066-\u2068](?=[\x20-\x7e]{4})")
 _INVISIBLE_RUN = re.compile("[\u200b-\u200d\u2060-\u2064\ufe00-\ufe0e\ufeff\U000e0100-\U000e01ef]{8,}")
-_ZERO_WIDTH = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff]")
-_LOOK_ALIKES = str.maketrans(
-    "аеіјорсѕухӏԁɡАВЕІЈКМНОРСЅТХΑΒΕΗΙΚΜΝΟΡΤΧ’", "aeijopcsyxldgABEIJKMHOPCSTXABEHIKMNOPTX'"
-)
-"""Cyrillic and Greek letters that print like Latin ones."""
-_LOOK_ALIKE = re.compile("[\u0370-\u04ff\u0500-\u052f\u0261’]")
-
-
 _SIGNS_NEEDED = 2
 _MOST_REASONS = 20
 _EXCERPT = 160
@@ -122,7 +113,7 @@ def _untrusted(trajectory: Trajectory) -> Iterator[tuple[int, Literal["user", "t
 
 def _signs(originals: Sequence[str]) -> Iterator[tuple[int, int, ReasonKind, str]]:
     """Index of the text, place, kind and excerpt of each sign."""
-    texts = Texts([_plain(text).encode("utf-8", "replace") for text in originals])
+    texts = Texts([legible(text).encode("utf-8", "replace") for text in originals])
     for kind, start, end in (*_spoken(texts.data), *_concealed(texts.data)):
         place = texts.local(Hit(start, end, 0, kind, b""))
         if place is not None:
@@ -137,17 +128,6 @@ def _signs(originals: Sequence[str]) -> Iterator[tuple[int, int, ReasonKind, str
             if (match := pattern.search(shown)) is not None:
                 escaped = match.group().encode("ascii", "backslashreplace").decode()
                 yield index, match.start(), "invisible-text", _shortened(escaped)
-
-
-def _plain(text: str) -> str:
-    """The text as a person would read it: compatibility forms and look-alike letters folded, invisible
-    characters dropped, HTML character references resolved."""
-    if "&#" in text:
-        text = html.unescape(text)
-    if text.isascii():
-        return text
-    text = unicodedata.normalize("NFKC", _ZERO_WIDTH.sub("", text))
-    return text.translate(_LOOK_ALIKES) if _LOOK_ALIKE.search(text) else text
 
 
 @dataclass(frozen=True, slots=True)

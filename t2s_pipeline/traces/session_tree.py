@@ -12,25 +12,31 @@ from typing import Any
 from t2s_pipeline.traces.format import Json
 
 
+class SessionTree:
+    """The lines of a session and how they hang together: made once, asked for every path."""
+
+    def __init__(self, lines: Sequence[Json]) -> None:
+        self.known = {line["uuid"]: line for line in lines if isinstance(line.get("uuid"), str)}
+        self.order = {id(line): number for number, line in enumerate(lines)}
+        self.roots = _roots_of(self.known)
+
+
 class SessionPath:
     """The messages that led to the last line of each tree, in conversation order."""
 
-    def __init__(self, lines: Sequence[Json], talk: Sequence[Json]) -> None:
-        known = {line["uuid"]: line for line in lines if isinstance(line.get("uuid"), str)}
+    def __init__(self, tree: SessionTree, talk: Sequence[Json]) -> None:
         wanted = {id(line) for line in talk}
-        order = {id(line): number for number, line in enumerate(lines)}
-        roots = roots_of(known)
         tips: dict[str, Json] = {}
         chains: list[list[Json]] = []
         for line in talk:
-            if known.get(str(line.get("uuid"))) is line:
-                tips[roots[line["uuid"]]] = line
+            if tree.known.get(str(line.get("uuid"))) is line:
+                tips[tree.roots[line["uuid"]]] = line
             else:
                 chains.append([line])
         for tip in tips.values():
-            chain = [line for line in _ancestors(tip, known) if id(line) in wanted]
+            chain = [line for line in _ancestors(tip, tree.known) if id(line) in wanted]
             chains.append(chain[::-1])
-        chains.sort(key=lambda chain: order[id(chain[0])])
+        chains.sort(key=lambda chain: tree.order[id(chain[0])])
         self.messages = [line for chain in chains for line in chain]
         self._adopt_siblings(talk)
         self.abandoned = len(talk) - len(self.messages)
@@ -57,7 +63,7 @@ class SessionPath:
         ]
 
 
-def roots_of(known: Mapping[str, Json]) -> dict[str, str]:
+def _roots_of(known: Mapping[str, Json]) -> dict[str, str]:
     """For each uuid the uuid of its tree's root; a parent that is not in the file makes a root."""
     roots: dict[str, str] = {}
     for uuid in known:

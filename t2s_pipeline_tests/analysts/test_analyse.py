@@ -6,6 +6,7 @@ import pytest
 
 from t2s_pipeline.analysts import analyse
 from t2s_pipeline.analysts.analyse import analyse_batches, analyse_skill
+from t2s_pipeline.analysts.version import analysts_version
 from t2s_pipeline.settings import DataPaths, Settings
 from t2s_pipeline.store import frames, queries
 from t2s_pipeline.store.store import Store
@@ -143,5 +144,5 @@ def test_a_trace_that_cannot_be_mined_costs_its_batch_nothing_else(tmp_path, mon
     ]
     # Asking again would give the same: the batch is finished.
     assert store.query("SELECT code_version FROM batch_stages WHERE stage = 'lessons'").rows() == [
-        (analyse.analysts_version("statistical"),)
+        (analysts_version("statistical"),)
     ]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import polars as pl
 import pytest
 
 from t2s_pipeline.analysts.analyse import analyse_batches
 from t2s_pipeline.analysts.merger import merger_of
+from t2s_pipeline.analysts.version import KEPT, analysts_version
+from t2s_pipeline.analysts.worded import BY_CODE, words_version
 from t2s_pipeline.consolidation.consolidate import consolidate_skill
-from t2s_pipeline.errors import EndpointError
+from t2s_pipeline.errors import EndpointError, T2SError
 from t2s_pipeline.settings import DataPaths, Settings
 from t2s_pipeline.store import frames, queries
 from t2s_pipeline.store.store import Store
+from t2s_pipeline.store.taught import failures
 from t2s_pipeline_tests.builders import record_of, sql, user
 from t2s_pipeline_tests.llm.server import LocalServer
 
@@ -127,4 +131,112 @@ def test_without_an_endpoint_the_engine_says_what_to_set(store, settings, monkey
     put(store, 1)
 
     with pytest.raises(EndpointError, match="OPENAI_BASE_URL"):
+        analyse_batches(store, settings, ["b1"])
+
+
+@pytest.fixture
+def taught(store, settings, server):
+    """A store whose traces a model has read and whose rules it has worded."""
+    put(store, 6)
+    analyse_batches(store, settings, ["b1"])
+    consolidated(store, settings)
+    return server
+
+
+def consolidated(store, settings):
+    with merger_of(store, settings, "skill") as merger:
+        report = consolidate_skill(store, settings, "skill", merger)
+    return report, queries.clusters_of_skill(store, "skill")
+
+
+def by_model(store):
+    return [lesson for lesson in queries.lessons_of_skill(store, "skill") if lesson.engine == "llm"]
+
+
+def test_without_the_engine_nobody_is_asked_and_what_the_model_taught_and_worded_stays(
+    store, settings, taught
+):
+    before, clusters, asked = by_model(store), queries.clusters_of_skill(store, "skill"), taught.seen.chats
+    plain = settings.model_copy(update={"engine": "auto"})
+    taught.misbehave(down=True)
+
+    analyse_batches(store, plain, ["b1"])
+    report, after = consolidated(store, plain)
+
+    assert by_model(store) == before != []
+    assert after == clusters
+    assert (report.fallbacks, taught.seen.chats) == (0, asked)
+    assert finished_version(store).endswith(KEPT)
+    assert words_version(plain, "skill") == words_version(settings, "skill")
+
+
+@pytest.mark.usefixtures("taught")
+def test_asked_for_the_statistical_engine_takes_the_model_out_again(store, settings):
+    without = settings.model_copy(update={"engine": "statistical"})
+
+    analyse_batches(store, without, ["b1"])
+    consolidated(store, without)
+
+    assert by_model(store) == []
+    assert finished_version(store) == analysts_version("statistical")
+    assert words_version(settings.model_copy(update={"engine": "auto"}), "skill") == BY_CODE
+
+
+@pytest.mark.usefixtures("taught")
+def test_lessons_of_a_model_that_are_kept_follow_what_is_known_of_their_trace(store, settings):
+    plain = settings.model_copy(update={"engine": "auto"})
+    first, *_, second = sorted({lesson.trace_id for lesson in by_model(store)})  # of different tasks
+    rows = store.query("SELECT * FROM traces")
+    relabelled = rows.with_columns(status=pl.lit("partial"))
+    hidden = store.query('SELECT * REPLACE (\'{"message": "<hidden>"}\' AS body) FROM steps')
+    of_second = pl.col("trace_id") == second
+    store.replace({"trace_id": [first]}, {"traces": relabelled.filter(pl.col("trace_id") == first)})
+    store.replace(
+        {"trace_id": [second]}, {"traces": rows.filter(of_second), "steps": hidden.filter(of_second)}
+    )
+
+    analyse_batches(store, plain, ["b1"])
+
+    kept = by_model(store)
+    assert {lesson.outcome for lesson in kept if lesson.trace_id == first} == {"partial"}
+    assert second not in {lesson.trace_id for lesson in kept}
+    refused = queries.refused_lesson_rows(store, ["b1"]).filter(pl.col("trace_id") == second)
+    assert refused["reason"].str.contains("the quote is not in steps").all() and len(refused)
+
+
+def test_words_the_model_is_not_asked_for_are_noted_until_it_is(store, settings, taught):
+    plain = settings.model_copy(update={"engine": "auto"})
+    gone = by_model(store)[0].trace_id
+    asked = taught.seen.chats
+
+    store.erase_traces([gone])
+    report, _ = consolidated(store, plain)
+    noted = failures(store)
+    consolidated(store, settings)
+
+    assert report.fallbacks == len(noted) > 0
+    assert set(noted["reason"]) == {"the model was not asked; `t2s run --engine llm` asks it"}
+    assert taught.seen.chats > asked
+    assert failures(store).is_empty()
+
+
+def test_words_the_model_fails_to_give_are_noted_with_the_reason(store, settings, server, monkeypatch):
+    monkeypatch.setenv("T2S_MAX_ATTEMPTS", "1")
+    put(store, 6)
+    analyse_batches(store, settings, ["b1"])
+    server.misbehave(content="this is no JSON at all")
+
+    report, _ = consolidated(store, settings)
+
+    noted = failures(store)
+    assert report.fallbacks == len(noted) > 0
+    assert set(noted["analyst"]) <= {"merge", "judge"}
+    assert set(noted["status"]) == {"invalid"}
+
+
+def test_a_setting_of_the_endpoint_that_makes_no_sense_is_named(store, settings, monkeypatch):
+    monkeypatch.setenv("T2S_BUDGET_USD", "five")
+    put(store, 1)
+
+    with pytest.raises(T2SError, match="T2S_BUDGET_USD is set to 'five'"):
         analyse_batches(store, settings, ["b1"])

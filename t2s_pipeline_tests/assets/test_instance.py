@@ -15,6 +15,7 @@ def test_the_instance_sends_nothing_home_and_limits_its_runs(tmp_path: Path) -> 
         assert instance.run_retries_enabled
         assert concurrency.run_queue_config is not None
         assert concurrency.run_queue_config.max_concurrent_runs == 2
+        assert concurrency.pool_config.default_pool_limit == 1
 
 
 def test_a_configuration_that_a_person_changed_is_kept(tmp_path: Path) -> None:

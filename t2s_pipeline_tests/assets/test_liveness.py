@@ -44,7 +44,7 @@ def test_a_run_whose_process_is_gone_is_reported_as_failed(paths: DataPaths) -> 
 
 
 def test_a_dead_run_gives_back_its_place_in_a_pool(paths: DataPaths) -> None:
-    """Four killed runs would otherwise block the pool of the model endpoint for ever."""
+    """It would otherwise block the pool of the model endpoint for ever."""
     with instance_at(paths) as instance:
         storage = instance.event_log_storage
         storage.initialize_concurrency_limit_to_default(MODEL_ENDPOINT)

@@ -1,10 +1,12 @@
-"""How fast lessons become clusters, and what an update with a few more costs.
+"""How fast the lessons of a skill become clusters in the store, and what an update with a few more costs.
 
     python -m t2s_pipeline_tests.benchmarks.bench_consolidation [--lessons 100000] [--more 100]
 
-Two kinds of lessons: `templates`, as the statistical engine makes them (a few thousand signatures, most
-lessons equal to others), and `worded`, as a model words them (every third lesson says something new, near
-misses and negations among them). Each is measured in a process of its own, in memory and through the store.
+Three kinds of lessons: `templates`, as the statistical engine makes them (a few thousand signatures, most
+lessons equal to others), `worded`, as a model words them (every third lesson says something new, near misses
+and negations among them), and `judged`, the same with an engine that is asked, at no cost, which of them
+mean the same. Each step has a process of its own, as with `t2s run`: nothing is in memory before it. Ends
+with 1 when lessons are lost, or when the update differs from a rebuild.
 """
 
 from __future__ import annotations
@@ -16,19 +18,21 @@ import os
 import platform
 import random
 import resource
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from rich.console import Console
 from rich.table import Table
 
 from t2s_pipeline.analysts.lesson import Evidence, Lesson, RuleText, Signature
 from t2s_pipeline.consolidation.cluster import Support
-from t2s_pipeline.consolidation.consolidate import account, consolidate, consolidate_skill
+from t2s_pipeline.consolidation.consolidate import consolidate, consolidate_skill
+from t2s_pipeline.consolidation.merge import Judgement, Stated
 from t2s_pipeline.settings import DataPaths, Settings
 from t2s_pipeline.store.frames import lessons_frames
 from t2s_pipeline.store.store import Store
@@ -39,8 +43,8 @@ AIM_GROUP_S = 60.0
 AIM_UPDATE_S = 5.0
 AIM_PEAK_MB = 4096.0
 
-Kind = Literal["templates", "worded"]
-KINDS: tuple[Kind, ...] = ("templates", "worded")
+Kind = Literal["templates", "worded", "judged"]
+KINDS: tuple[Kind, ...] = ("templates", "worded", "judged")
 
 Result = TypeVar("Result")
 
@@ -55,25 +59,18 @@ _WORDS = (
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds and megabytes for one kind of lessons."""
+    """One consolidation in a process of its own."""
 
-    kind: Kind
+    step: str
     lessons: int
-    more: int
     clusters: int
     conflicts: int
-    group_s: float
-    """All lessons, in memory."""
-    group_cpu_s: float
-    update_s: float
-    """All lessons and some more, in memory, right after."""
-    update_cpu_s: float
-    store_first_s: float
-    """Read from the store, grouped, written to the store."""
-    store_update_s: float
-    """The same once the additional lessons have landed."""
-    store_update_cpu_s: float
+    wall_s: float
+    """From reading the first lesson to the last row written; the start of the process is not in it."""
+    processor_s: float
     peak_mb: float
+    """Of the process."""
+    root: str
 
 
 class FirstWords:
@@ -86,17 +83,27 @@ class FirstWords:
         return RuleText(headline=lessons[0].do, detail=f"{support.traces}")
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print a table, and write the numbers as JSON."""
+class FirstJudge(FirstWords):
+    """The same from an engine that costs as far as consolidation knows, and that finds nothing alike."""
+
+    name = "first judge"
+    fan_in = 16
+    concurrency = 16
+    embedder = None
+
+    def judge(self, findings: Sequence[Stated]) -> Judgement:
+        return Judgement(same=tuple((position,) for position in range(len(findings))))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print a table, write the numbers as JSON; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--lessons", type=int, default=100_000)
     parser.add_argument("--more", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, default=REPORT)
     options = parser.parse_args(arguments)
-    work = [(kind, options.lessons, options.more, options.seed) for kind in KINDS]
-    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-        measured = [pool.apply(measure, one) for one in work]
+    measured = {kind: measure(kind, options.lessons, options.more, options.seed, _apart) for kind in KINDS}
     Console().print(_table(measured))
     report = {
         "machine": {
@@ -105,50 +112,88 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "python": platform.python_version(),
         },
         "seed": options.seed,
-        "kinds": [asdict(one) for one in measured],
+        "kinds": {kind: [asdict(step) for step in steps] for kind, steps in measured.items()},
     }
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    broken = [kind for kind, (_, update, rebuilt) in measured.items() if update.root != rebuilt.root]
+    for kind in broken:
+        print(f"{kind}: the update differs from a rebuild", file=sys.stderr)
+    return 1 if broken else 0
 
 
-def measure(kind: Kind, lessons: int, more: int, seed: int) -> Measured:
-    """Measure one kind in this process."""
-    everything = synthetic_lessons(kind, lessons + more, seed)
-    first, merger = everything[:lessons], FirstWords()
-    group_s, group_cpu_s, grouped = _timed(
-        lambda: consolidate(first, skill=SKILL, min_tasks=2, merger=merger)
-    )
-    update_s, update_cpu_s, updated = _timed(
-        lambda: consolidate(everything, skill=SKILL, min_tasks=2, merger=merger)
-    )
-    if not (account(first, grouped).holds and account(everything, updated).holds):
-        raise SystemExit("lessons were lost")
+def measure(kind: Kind, lessons: int, more: int, seed: int, run: Run) -> list[Measured]:
+    """All lessons, an update with some more, and a rebuild of them all in memory."""
     with tempfile.TemporaryDirectory() as directory:
-        settings = Settings(data=Path(directory))
-        store = Store(DataPaths(settings.data))
-        store.replace({"batch": "first"}, lessons_frames(first, "first"))
-        store_first_s, _, _ = _timed(lambda: consolidate_skill(store, settings, SKILL, merger))
-        store.replace({"batch": "more"}, lessons_frames(everything[lessons:], "more"))
-        store_update_s, store_update_cpu_s, report = _timed(
-            lambda: consolidate_skill(store, settings, SKILL, merger)
-        )
-    if report.root != updated.root:
-        raise SystemExit("the store and memory disagree")
+        root = Path(directory)
+        run(land, root, kind, lessons, more, seed, "first")
+        first = run(stored, root, kind, "first")
+        run(land, root, kind, lessons, more, seed, "more")
+        update = run(stored, root, kind, f"with {more} more")
+        return [first, update, run(rebuilt, kind, lessons + more, seed)]
+
+
+class Run(Protocol):
+    """Calls a function, here or elsewhere."""
+
+    def __call__(self, work: Callable[..., Result], *arguments: object) -> Result: ...
+
+
+def _apart(work: Callable[..., Result], *arguments: object) -> Result:
+    """Calls a function in a process of its own."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(work, arguments)
+
+
+def land(root: Path, kind: Kind, lessons: int, more: int, seed: int, batch: Literal["first", "more"]) -> None:
+    """Put the first lessons, or those that come later, into the store."""
+    everything = synthetic_lessons(kind, lessons + more, seed)
+    landed = everything[:lessons] if batch == "first" else everything[lessons:]
+    Store(DataPaths(root)).replace({"batch": batch}, lessons_frames(landed, batch))
+
+
+def stored(root: Path, kind: Kind, step: str) -> Measured:
+    """Consolidate what is in the store."""
+    settings, store = Settings(data=root), Store(DataPaths(root))
+    wall_s, processor_s, report = _timed(lambda: consolidate_skill(store, settings, SKILL, _merger(kind)))
+    if not report.balance.holds:
+        raise SystemExit("lessons were lost")
     return Measured(
-        kind=kind,
-        lessons=lessons,
-        more=more,
-        clusters=len(grouped.clusters),
-        conflicts=len(grouped.conflicts),
-        group_s=group_s,
-        group_cpu_s=group_cpu_s,
-        update_s=update_s,
-        update_cpu_s=update_cpu_s,
-        store_first_s=store_first_s,
-        store_update_s=store_update_s,
-        store_update_cpu_s=store_update_cpu_s,
-        peak_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        step=step,
+        lessons=report.lessons,
+        clusters=report.clusters,
+        conflicts=report.conflicts,
+        wall_s=wall_s,
+        processor_s=processor_s,
+        peak_mb=_peak_mb(),
+        root=report.root,
     )
+
+
+def rebuilt(kind: Kind, lessons: int, seed: int) -> Measured:
+    """Consolidate the same lessons in memory, over nothing that was kept."""
+    everything = synthetic_lessons(kind, lessons, seed)
+    wall_s, processor_s, result = _timed(
+        lambda: consolidate(everything, skill=SKILL, min_tasks=2, merger=_merger(kind))
+    )
+    return Measured(
+        step="in memory",
+        lessons=len(everything),
+        clusters=len(result.clusters),
+        conflicts=len(result.conflicts),
+        wall_s=wall_s,
+        processor_s=processor_s,
+        peak_mb=_peak_mb(),
+        root=result.root,
+    )
+
+
+def _merger(kind: Kind) -> FirstWords:
+    return FirstJudge() if kind == "judged" else FirstWords()
+
+
+def _peak_mb() -> float:
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
 
 
 def synthetic_lessons(kind: Kind, number: int, seed: int) -> list[Lesson]:
@@ -210,27 +255,23 @@ def _timed(work: Callable[[], Result]) -> tuple[float, float, Result]:
     return round(time.perf_counter() - started, 2), round(time.process_time() - cpu, 2), result
 
 
-def _table(measured: Sequence[Measured]) -> Table:
-    table = Table(title="lessons to clusters")
-    for heading in ("", *(one.kind for one in measured), "aim"):
+def _table(measured: Mapping[Kind, Sequence[Measured]]) -> Table:
+    table = Table(title=f"lessons to clusters, less than {AIM_PEAK_MB:,.0f} MB at most")
+    for heading in ("lessons", "", "clusters", "seconds", "aim", "processor", "MB at most"):
         table.add_column(heading, justify="right")
-    rows: list[tuple[str, Callable[[Measured], str], str]] = [
-        ("lessons", lambda one: f"{one.lessons:,}", ""),
-        ("clusters", lambda one: f"{one.clusters:,}", ""),
-        ("conflicts", lambda one: f"{one.conflicts:,}", ""),
-        ("grouped, s", lambda one: f"{one.group_s:.1f}", f"< {AIM_GROUP_S:.0f}"),
-        ("  of which processor, s", lambda one: f"{one.group_cpu_s:.1f}", ""),
-        (f"update with {measured[0].more}, s", lambda one: f"{one.update_s:.1f}", f"< {AIM_UPDATE_S:.0f}"),
-        ("  of which processor, s", lambda one: f"{one.update_cpu_s:.1f}", ""),
-        ("through the store, s", lambda one: f"{one.store_first_s:.1f}", ""),
-        ("update through the store, s", lambda one: f"{one.store_update_s:.1f}", ""),
-        ("  of which processor, s", lambda one: f"{one.store_update_cpu_s:.1f}", ""),
-        ("peak memory, MB", lambda one: f"{one.peak_mb:,.0f}", f"< {AIM_PEAK_MB:,.0f}"),
-    ]
-    for name, value, aim in rows:
-        table.add_row(name, *(value(one) for one in measured), aim)
+    for kind, steps in measured.items():
+        for one, aim_s in zip(steps, (AIM_GROUP_S, AIM_UPDATE_S, AIM_GROUP_S), strict=True):
+            table.add_row(
+                f"{one.lessons:,} {kind}",
+                one.step,
+                f"{one.clusters:,}",
+                f"{one.wall_s:.1f}",
+                f"< {aim_s:.0f}",
+                f"{one.processor_s:.1f}",
+                f"{one.peak_mb:,.0f}",
+            )
     return table
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -22,7 +22,7 @@ from t2s_pipeline.commands.forgetting import Receipt, forget
 from t2s_pipeline.commands.naming import trace_named
 from t2s_pipeline.consolidation.consolidate import consolidate_skill
 from t2s_pipeline.errors import T2SError, TraceError
-from t2s_pipeline.llm.cache import ReplyCache, StoredReply
+from t2s_pipeline.llm.cache import StoredReply
 from t2s_pipeline.outstanding import inputs_of, plan_inbox, record_made, skills_behind, unfinished_batches
 from t2s_pipeline.pipeline import Pipeline
 from t2s_pipeline.skills.history import diff, log, rollback
@@ -225,7 +225,7 @@ def test_a_session_that_goes_on_after_it_was_forgotten_stays_forgotten(desk: Des
 
 def test_stored_model_replies_about_it_go_and_others_stay(desk: Desk) -> None:
     trace_id = trace_named(desk.pipeline, "b.jsonl#L1")["trace_id"]
-    cache = ReplyCache(reply_cache(desk.pipeline.settings))
+    cache = reply_cache(desk.pipeline.settings)
     cache.put("aa1", StoredReply(text=SECRET_WORD, about=("t-other", trace_id)))
     cache.put("bb2", StoredReply(text="fine", about=("t-other",)))
     cache.keep_failed("cc3", StoredReply(text=SECRET_WORD, about=(trace_id,), problem="odd"))

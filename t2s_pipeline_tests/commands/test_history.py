@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from t2s_pipeline.assets.consolidation import skill_directory
+from t2s_pipeline.assets.instance import instance_at
+from t2s_pipeline.assets.partitions import SKILLS
 from t2s_pipeline_tests.commands.in_process import Terminal
 from t2s_pipeline_tests.skills.builders import Room, airline
 
@@ -79,6 +82,38 @@ def test_rolling_back_and_forward_moves_the_directory_and_the_store(tmp_path: Pa
     assert f'version: "{oldest}"' in in_directory
     assert in_store == [oldest]
     assert (forward["version"], forward["instead_of"], forward["skill"]) == (newest, oldest, SKILL)
+
+
+def test_rolling_back_is_a_materialisation_in_the_instance_that_is_there(tmp_path: Path) -> None:
+    room, t2s = two_versions(tmp_path), Terminal(tmp_path)
+    newest, oldest = versions(t2s)
+    with instance_at(room.paths) as instance:
+        nothing = instance.get_latest_materialization_event(skill_directory.key)
+
+    t2s("rollback", SKILL)
+
+    with instance_at(room.paths) as instance:
+        event = instance.get_latest_materialization_event(skill_directory.key)
+        partitions = instance.get_dynamic_partitions(SKILLS)
+    told = event.asset_materialization if event else None
+    assert nothing is None and told is not None
+    assert (told.partition, partitions) == (SKILL, [SKILL])
+    assert told.description == f"Rolled back: version {oldest} instead of {newest}"
+    assert told.tags is not None and told.tags["dagster/data_version"] == oldest
+    assert {name: told.metadata[name].value for name in ("version", "parent", "changed", "rules")} == {
+        "version": oldest,
+        "parent": newest,
+        "changed": True,
+        "rules": room.store.query("SELECT rule_id FROM rules").height,
+    }
+    assert {"preview", "what it rests on", "what traces taught", "SKILL.md"} <= told.metadata.keys()
+
+
+def test_where_there_is_no_instance_rolling_back_makes_none(tmp_path: Path) -> None:
+    room, t2s = two_versions(tmp_path), Terminal(tmp_path)
+
+    assert t2s("rollback", SKILL).code == 0
+    assert not room.paths.dagster.exists()
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from t2s_pipeline.analysts.analyse import analyse_batches
+from t2s_pipeline.errors import TraceError
 from t2s_pipeline.outstanding import plan_inbox, unfinished_batches
 from t2s_pipeline.pipeline import Pipeline
 from t2s_pipeline.store import queries
+from t2s_pipeline.traces.inbox import all_batches
 from t2s_pipeline.traces.ingest import ingest_batches
 from t2s_pipeline_tests.assets.builders import REFUSAL, drop, pipeline_in
 from t2s_pipeline_tests.commands.in_process import Terminal
@@ -99,3 +101,33 @@ def test_nobody_releases_a_trace_without_a_name(t2s: Terminal) -> None:
     done = t2s("release-trace", "a.jsonl#L2", "--by", " ")
 
     assert (done.code, "--by NAME" in done.err) == (1, True)
+
+
+def test_a_released_trace_stays_released_when_the_store_is_built_anew(
+    t2s: Terminal, pipeline: Pipeline
+) -> None:
+    """What a damaged database advises: move it away and run again."""
+    t2s("release-trace", "a.jsonl#L2", "--by", "Ada")
+    learn(pipeline)
+
+    pipeline.paths.database.unlink()
+    again = learn(pipeline)
+
+    assert len(again) == 2
+    assert taught(pipeline) == 4
+    assert t2s("status", "--json").json["held"] == []
+    (kept,) = pipeline.store.query("SELECT released_by FROM releases").rows()
+    assert kept == ("Ada",)
+
+
+def test_a_list_of_releases_that_cannot_be_read_stops_releasing_and_reading(
+    t2s: Terminal, pipeline: Pipeline
+) -> None:
+    pipeline.paths.released.write_text("not a release\n")
+
+    done = t2s("release-trace", "a.jsonl#L2")
+
+    assert (done.code, "released.jsonl line 1" in done.err) == (1, True)
+    assert len(t2s("status", "--json").json["held"]) == 1
+    with pytest.raises(TraceError, match="which held traces may teach"):
+        ingest_batches(pipeline.store, pipeline.paths, pipeline.settings, all_batches(pipeline.paths))

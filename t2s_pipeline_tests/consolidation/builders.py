@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from t2s_pipeline.analysts.lesson import Evidence, Lesson, LessonKind, RuleText, Section, Signature
 from t2s_pipeline.consolidation.cluster import Support
-from t2s_pipeline.consolidation.embed import Vectors, quantised
+from t2s_pipeline.consolidation.embed import Embedder, Vectors, quantised
+from t2s_pipeline.consolidation.findings import Exact, exact_of, said_by
 from t2s_pipeline.consolidation.merge import Judgement, Stated
 from t2s_pipeline.errors import EndpointError
 
@@ -75,10 +76,16 @@ def by_id(*lessons: Lesson) -> dict[str, Lesson]:
     return {one.lesson_id: one for one in lessons}
 
 
+def exact(*lessons: Lesson) -> list[Exact]:
+    return exact_of(said_by(one.lesson_id, one) for one in lessons)
+
+
 class SpellingEmbedder:
     """Counts of three letters in a row: sees spelling and not meaning, and has no weights to load."""
 
     name = "spelling"
+    texts_at_once = 100
+    concurrency = 1
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         vectors = np.zeros((len(texts), 256), dtype=np.int8)
@@ -126,6 +133,7 @@ class CostlyMerger:
     version: str = "1"
     fan_in: int = 4
     concurrency: int = 2
+    embedder: Embedder | None = None
     failures: int = 0
     """Calls that fail before the first that works."""
     merges: list[int] = field(default_factory=list)

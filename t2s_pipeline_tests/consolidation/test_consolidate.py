@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from t2s_pipeline.analysts.lesson import Lesson
 from t2s_pipeline.consolidation.cluster import Cluster, LessonMerger
 from t2s_pipeline.consolidation.consolidate import account, consolidate
+from t2s_pipeline.consolidation.kept import KeptDrafts
 from t2s_pipeline.consolidation.nodes import NodeFiles, Nodes
 from t2s_pipeline.consolidation.result import Consolidation
 from t2s_pipeline_tests.consolidation.builders import (
@@ -33,10 +34,19 @@ mergers = pytest.mark.parametrize("merger", [PlainMerger, CostlyMerger])
 
 
 def result_of(
-    lessons: Sequence[Lesson], merger: LessonMerger | None = None, nodes: Nodes | None = None
+    lessons: Sequence[Lesson],
+    merger: LessonMerger | None = None,
+    nodes: Nodes | None = None,
+    kept: KeptDrafts | None = None,
 ) -> Consolidation:
     return consolidate(
-        lessons, skill=SKILL, min_tasks=2, merger=merger or PlainMerger(), embedder=EMBEDDER, nodes=nodes
+        lessons,
+        skill=SKILL,
+        min_tasks=2,
+        merger=merger or PlainMerger(),
+        embedder=EMBEDDER,
+        nodes=nodes,
+        kept=kept,
     )
 
 
@@ -70,6 +80,24 @@ def test_batch_after_batch_with_kept_answers_equals_all_at_once_without(
             step_by_step = result_of(arrived, merger(), nodes)
 
     assert said(step_by_step) == said(result_of(arrived, merger()))
+
+
+@mergers
+@given(steps=st.lists(some_lessons, min_size=2, max_size=4))
+@settings(deadline=None, max_examples=25)
+def test_kept_drafts_change_nothing_whatever_lessons_come_and_go(
+    merger: Engine, steps: list[list[Lesson]]
+) -> None:
+    with TemporaryDirectory() as directory:
+        nodes = NodeFiles(Path(directory))
+        for step in steps:
+            lessons = [*steps[0], *step]
+            kept = KeptDrafts(merger().name)
+            kept.read(Path(directory) / "drafts.parquet")
+            result = result_of(lessons, merger(), nodes, kept)
+            kept.write(Path(directory) / "drafts.parquet")
+
+            assert said(result) == said(result_of(lessons, merger()))
 
 
 @mergers
@@ -159,7 +187,7 @@ def test_a_balance_that_does_not_hold_says_which_lessons() -> None:
     result = result_of([kept])
 
     balance = account([lost, kept], result)
-    doubled = account([kept], replace(result, clusters=result.clusters * 2))
+    doubled = account([kept], replace(result, drafts=result.drafts * 2))
 
     assert (balance.holds, balance.lost) == (False, (lost.lesson_id,))
     assert (doubled.holds, doubled.twice) == (False, (kept.lesson_id,))

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 
 from t2s_pipeline.analysts.lesson import Lesson
 from t2s_pipeline.consolidation.findings import findings_of
-from t2s_pipeline_tests.consolidation.builders import by_id, lesson, some_lessons, worded
+from t2s_pipeline_tests.consolidation.builders import by_id, exact, lesson, some_lessons, worded
 
 LONG = "payment amount does not add up for this reservation"
 
 
 def groups(*lessons: Lesson) -> list[set[str]]:
-    return [set(finding.lesson_ids) for finding in findings_of(by_id(*lessons)).found]
+    return [set(finding.lesson_ids) for finding in findings_of(exact(*lessons)).found]
 
 
 def test_lessons_with_equal_signatures_are_one_finding() -> None:
@@ -25,7 +25,7 @@ def test_lessons_with_equal_signatures_are_one_finding() -> None:
 def test_two_templates_of_one_message_are_one_finding_named_after_the_commoner() -> None:
     lessons = [lesson(1, trigger=LONG), lesson(2, trigger=LONG), lesson(3)]
 
-    (finding,) = findings_of(by_id(*lessons)).found
+    (finding,) = findings_of(exact(*lessons)).found
 
     assert len(finding.lesson_ids) == 3
     assert finding.signature.trigger == LONG
@@ -57,7 +57,7 @@ def test_findings_that_differ_in_direction_or_kind_only_are_told_apart_and_named
     other_kind = lesson(3, pattern="habit", action="ask the user", kind="preserve")
     elsewhere = lesson(4, pattern="habit", action="ask the user", kind="preserve", tool="cancel")
 
-    findings = findings_of(by_id(base, against, other_kind, elsewhere))
+    findings = findings_of(exact(base, against, other_kind, elsewhere))
 
     named = {frozenset(pair) for pair in findings.across}
     ids = [one.lesson_id for one in (base, against, other_kind)]
@@ -90,13 +90,15 @@ def test_findings_do_not_depend_on_order(lessons: list[Lesson], random: Random) 
     shuffled = list(lessons)
     random.shuffle(shuffled)
 
-    assert findings_of(by_id(*lessons)) == findings_of(by_id(*shuffled))
+    assert findings_of(exact(*lessons)) == findings_of(exact(*shuffled))
 
 
 @given(some_lessons)
 def test_every_lesson_is_in_exactly_one_finding(lessons: list[Lesson]) -> None:
     known = by_id(*lessons)
 
-    placed = [lesson_id for finding in findings_of(known).found for lesson_id in finding.lesson_ids]
+    placed = [
+        lesson_id for finding in findings_of(exact(*known.values())).found for lesson_id in finding.lesson_ids
+    ]
 
     assert sorted(placed) == sorted(known)

@@ -18,20 +18,20 @@ def test_an_answer_is_kept_and_not_asked_for_again(tmp_path: Path) -> None:
     group = sorted_lessons(worded(1), worded(2))
     merger = CostlyMerger()
 
-    first, effort = words_for([(group, count_support(group))], merger, NodeFiles(tmp_path))
-    again, later = words_for([(group, count_support(group))], merger, NodeFiles(tmp_path))
+    (first,) = words_for([(group, count_support(group))], merger, NodeFiles(tmp_path))
+    (again,) = words_for([(group, count_support(group))], merger, NodeFiles(tmp_path))
 
-    assert first == again
-    assert (effort, later) == (Effort(asked=1), Effort(kept=1))
+    assert (first.text, first.node) == (again.text, again.node)
+    assert (first.effort, again.effort) == (Effort(asked=1), Effort(kept=1))
 
 
 def test_another_version_of_the_engine_is_asked_anew() -> None:
     group, nodes = [worded(1)], NodesInMemory()
     words_for([(group, count_support(group))], CostlyMerger(), nodes)
 
-    _, effort = words_for([(group, count_support(group))], CostlyMerger(version="2"), nodes)
+    (again,) = words_for([(group, count_support(group))], CostlyMerger(version="2"), nodes)
 
-    assert effort == Effort(asked=1)
+    assert again.effort == Effort(asked=1)
 
 
 def test_a_damaged_answer_is_asked_for_again(tmp_path: Path) -> None:
@@ -40,10 +40,10 @@ def test_a_damaged_answer_is_asked_for_again(tmp_path: Path) -> None:
     (kept,) = tmp_path.rglob("*.json")
     kept.write_bytes(b'{"headline": 1')
 
-    words, effort = words_for([(group, count_support(group))], CostlyMerger(), NodeFiles(tmp_path))
+    (answer,) = words_for([(group, count_support(group))], CostlyMerger(), NodeFiles(tmp_path))
 
-    assert words == [RuleText(headline="Compute the total first.", detail="1")]
-    assert effort == Effort(asked=1)
+    assert answer.text == RuleText(headline="Compute the total first.", detail="1")
+    assert answer.effort == Effort(asked=1)
     assert kept.read_bytes().startswith(b'{"headline":"Compute')
 
 
@@ -59,30 +59,30 @@ def test_what_code_worded_is_read_whole_and_never_kept(tmp_path: Path) -> None:
 def test_a_failed_merge_is_tried_once_more() -> None:
     group = [worded(1)]
 
-    words, effort = words_for([(group, count_support(group))], CostlyMerger(failures=1), NodesInMemory())
+    (answer,) = words_for([(group, count_support(group))], CostlyMerger(failures=1), NodesInMemory())
 
-    assert words == [RuleText(headline="Compute the total first.", detail="1")]
-    assert effort == Effort(asked=2)
+    assert answer.text == RuleText(headline="Compute the total first.", detail="1")
+    assert answer.effort == Effort(asked=2)
 
 
 def test_a_merge_that_fails_twice_leaves_the_most_typical_words_and_is_asked_again_next_time() -> None:
     group, nodes, merger = [worded(1)], NodesInMemory(), CostlyMerger(failures=2)
 
-    words, effort = words_for([(group, count_support(group))], merger, nodes)
-    _, later = words_for([(group, count_support(group))], merger, nodes)
+    (answer,) = words_for([(group, count_support(group))], merger, nodes)
+    (later,) = words_for([(group, count_support(group))], merger, nodes)
 
-    assert words == [typical_words(group)]
-    assert effort == Effort(asked=2, fallbacks=1)
-    assert later == Effort(asked=1)
+    assert answer.text == typical_words(group)
+    assert answer.effort == Effort(asked=2, fallbacks=1)
+    assert later.effort == Effort(asked=1)
 
 
 def test_an_engine_out_of_budget_is_not_asked_twice() -> None:
     group, merger = [lesson(1)], RaisingMerger(BudgetExceeded("nothing left"))
 
-    words, effort = words_for([(group, count_support(group))], merger, NodesInMemory())
+    (answer,) = words_for([(group, count_support(group))], merger, NodesInMemory())
 
-    assert words == [typical_words(group)]
-    assert effort == Effort(asked=1, fallbacks=1)
+    assert answer.text == typical_words(group)
+    assert answer.effort == Effort(asked=1, fallbacks=1)
 
 
 def test_a_mistake_in_an_engine_is_not_taken_for_a_failed_call() -> None:

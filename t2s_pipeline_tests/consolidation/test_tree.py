@@ -9,14 +9,14 @@ from t2s_pipeline.consolidation.findings import Finding, findings_of
 from t2s_pipeline.consolidation.merge import Effort, Judgement, Stated
 from t2s_pipeline.consolidation.nodes import NodesInMemory
 from t2s_pipeline.consolidation.tree import Judged, judge_findings, topics_of
-from t2s_pipeline_tests.consolidation.builders import CostlyMerger, SpellingEmbedder, by_id, worded
+from t2s_pipeline_tests.consolidation.builders import CostlyMerger, SpellingEmbedder, exact, worded
 
 EMBEDDER = SpellingEmbedder()
 WORDS = ("total", "fare", "seat", "refund", "schema", "column", "cell", "sheet", "token", "user")
 
 
 def finding(trigger: str, **fields: Any) -> Finding:
-    (one,) = findings_of(by_id(worded(trigger=trigger, **fields))).found
+    (one,) = findings_of(exact(worded(trigger=trigger, **fields))).found
     return one
 
 

@@ -58,6 +58,12 @@ class Behaviour:
     usage: bool = True
     content: str | None = None
     """Reply always this, if set."""
+    dimensions: int = 64
+    """Numbers in the vector of a text."""
+    embedding_models: tuple[str, ...] = ("local-embedder",)
+    """What `/embeddings` knows; other names get 404."""
+    most_texts: int = 32
+    """Texts in one embeddings request; more get 413."""
 
 
 @dataclass
@@ -74,6 +80,8 @@ class Seen:
     most_in_flight: int = 0
     requests: list[dict[str, Any]] = field(default_factory=list)
     """Bodies as they came, when kept."""
+    embedded: Counter[str] = field(default_factory=Counter)
+    """Texts whose vector was delivered."""
 
     @property
     def chats(self) -> int:
@@ -150,6 +158,8 @@ class LocalServer:
         elif path.endswith("/stats"):
             seen = {"chats": self.seen.chats, "tokens": self.seen.tokens, "bodies": dict(self.seen.bodies)}
             await _send(writer, 200, seen | {"answered": dict(self.seen.answered)})
+        elif path.endswith("/embeddings"):
+            await self._embeddings(json.loads(body), writer)
         else:
             self.seen.in_flight += 1
             self.seen.most_in_flight = max(self.seen.most_in_flight, self.seen.in_flight)
@@ -157,6 +167,27 @@ class LocalServer:
                 await self._chat(body, reader, writer)
             finally:
                 self.seen.in_flight -= 1
+
+    async def _embeddings(self, request: Mapping[str, Any], writer: asyncio.StreamWriter) -> None:
+        behaviour, texts = self.behaviour, request["input"]
+        refusal = _refusal(behaviour, request)
+        if refusal is None and request["model"] not in behaviour.embedding_models:
+            refusal = 404, {"error": {"message": f"no model {request['model']}"}}
+        if refusal is None and len(texts) > behaviour.most_texts:
+            refusal = 413, {"error": {"message": f"more than {behaviour.most_texts} texts"}}
+        if refusal is not None:
+            await _send(writer, *refusal)
+            return
+        await asyncio.sleep(behaviour.delay_s)
+        tokens = sum(len(text) for text in texts) // _PER_TOKEN + 1
+        data = [
+            {"object": "embedding", "index": index, "embedding": spelled(text, behaviour.dimensions)}
+            for index, text in enumerate(texts)
+        ]
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens} if behaviour.usage else None
+        await _send(writer, 200, {"object": "list", "data": data[::-1], "usage": usage})
+        self.seen.embedded.update(texts)
+        self.seen.tokens += tokens
 
     async def _chat(self, body: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         behaviour = self.behaviour
@@ -188,6 +219,15 @@ class LocalServer:
         self.seen.tokens += reply["tokens"]
         if fault in (None, "slow", "prose"):
             self.seen.answered[digest] += 1
+
+
+def spelled(text: str, dimensions: int) -> list[float]:
+    """A vector that tells how a text is spelled: how often three letters stand in a row, by their digest."""
+    vector = [0.0] * dimensions
+    for start in range(len(text)):
+        drawn = blake2b(text[start : start + 3].encode(), digest_size=4).digest()
+        vector[int.from_bytes(drawn, "big") % dimensions] += 0.25
+    return vector
 
 
 def _fault(behaviour: Behaviour, digest: str, before: int) -> FaultKind | None:

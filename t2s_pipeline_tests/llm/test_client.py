@@ -13,6 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from t2s_pipeline.errors import BudgetExceeded
+from t2s_pipeline.llm.cache import replies_in
 from t2s_pipeline.llm.calls import CallFailed, CallRow, Message, Request
 from t2s_pipeline.llm.client import LLMClient
 from t2s_pipeline.llm.settings import DEFAULT_MODEL, LLMSettings
@@ -160,8 +161,8 @@ def test_a_useless_reply_gets_one_repair_turn_and_is_then_recorded_with_its_reas
     assert [row.status for row in rows] == [error.status] * 2
     assert [row.call_id.endswith("-r") for row in rows] == [False, True]
     assert all(row.input_tokens for row in rows)
-    assert list((tmp_path / "failed").glob("*.json"))
-    assert not list(tmp_path.glob("??/*.json"))
+    assert list((tmp_path / "replies" / "failed").glob("*.json"))
+    assert not list(tmp_path.glob("replies/??/*.json"))
     assert "cannot be used" in server.seen.requests[-1]["messages"][-1]["content"]
 
 
@@ -374,3 +375,16 @@ def test_a_reply_without_usage_is_taken_and_counts_with_its_bound(
 
     assert rows[-1].status == "ok"
     assert rows[-1].input_tokens is None
+
+
+def test_what_is_known_of_an_endpoint_is_no_reply_and_is_not_forgotten_with_them(
+    server: LocalServer, tmp_path: Path
+) -> None:
+    with_client(settings_for(server), tmp_path, ask)
+    probes = server.seen.chats - 1
+
+    gone = replies_in(tmp_path).forget(["t-none"])
+    with_client(settings_for(server, seed=7), tmp_path, ask)
+
+    assert gone == 0
+    assert server.seen.chats == probes + 2

@@ -66,6 +66,7 @@ def test_rolling_back_goes_to_what_was_in_place_even_if_that_was_a_hand_edit(des
 
     assert record.origin == "hand"
     assert desk.page == edited
+    assert [entry.record.version for entry in log(desk.paths, SKILL) if entry.in_place] == [record.version]
 
 
 def test_a_version_published_again_is_left_for_the_one_before_it(desk: Desk) -> None:

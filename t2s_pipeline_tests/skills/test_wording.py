@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 import pytest
 from hypothesis import given, settings
 
@@ -68,6 +70,15 @@ def test_very_long_words_are_cut_with_an_ellipsis() -> None:
 
     assert len(detail) <= MAX_DETAIL
     assert detail.endswith("word…")
+
+
+def test_a_word_of_any_length_is_searched_for_addresses_in_a_moment() -> None:
+    started = monotonic()
+
+    written = line("x" * 100_000 + " and ftp://files.example/a")
+
+    assert monotonic() - started < 3
+    assert "files.example" not in written
 
 
 def test_words_that_come_to_nothing_give_no_rule() -> None:

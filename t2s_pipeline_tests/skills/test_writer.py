@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from t2s_pipeline.consolidation.cluster import Cluster
 from t2s_pipeline.skills.assembly import seal
 from t2s_pipeline.skills.document import Document, markdown_parser, without_ending
-from t2s_pipeline.skills.rules import SECTION_TITLES
+from t2s_pipeline.skills.rules import SECTION_TITLES, make_rules
 from t2s_pipeline.skills.spec import MAX_OWN_DESCRIPTION, check_skill_tree
 from t2s_pipeline.skills.tree import SKILL_FILE
-from t2s_pipeline.skills.writer import create_skill
+from t2s_pipeline.skills.writer import create_skill, describe
 from t2s_pipeline_tests.skills.builders import airline, cluster, coding, learnt, sql
 from t2s_pipeline_tests.skills.hostile import hostile_clusters
 
@@ -82,7 +82,7 @@ def test_a_rule_says_how_much_stands_behind_it() -> None:
     text = page("airline-service-desk", airline())
 
     assert "to exactly that. *(24 refusals in 6 tasks)*" in text
-    assert "*(58% success when followed, 41% when not, same tasks)*" in text
+    assert "*(58% success when followed, 41% when not, same tasks, 14 comparisons)*" in text
 
 
 def test_two_rules_about_one_tool_stand_below_its_name_and_one_does_not() -> None:
@@ -119,6 +119,28 @@ def test_the_description_says_when_to_open_the_skill() -> None:
     assert "book_reservation" in description
     assert "Use before" in description
     assert len(description) < MAX_OWN_DESCRIPTION + 20
+
+
+def test_the_description_names_the_tools_that_most_runs_used() -> None:
+    rules = [cluster("Quote names", tool="sql")]
+
+    text = describe(
+        "order-desk",
+        make_rules(learnt("order-desk", rules)).rules,
+        used=(("run_query", "sql"), ("submit", "other"), ("list_tables", "other")),
+    )
+
+    assert text.startswith("Order desk: tasks that use run_query or list_tables. ")
+
+
+def test_a_skill_without_rules_names_no_tools() -> None:
+    assert "list_tables" not in describe("order-desk", (), used=(("list_tables", "other"),))
+
+
+def test_points_of_the_description_hold_no_semicolon() -> None:
+    rules = make_rules(learnt("x", [cluster("Take names from the list; do not guess them")])).rules
+
+    assert describe("order-desk", rules).endswith("Main rules: take names from the list.")
 
 
 def test_the_description_cuts_no_message_in_the_middle() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from t2s_pipeline.settings import DataPaths
@@ -132,3 +133,19 @@ def test_a_held_trace_has_one_row_with_all_its_reasons(store: Store) -> None:
     assert row["uri"] == "inbox/skill/t-1.jsonl#L1"
     assert row["reasons"] == ["exfiltration (tool, step 1): …", "override (tool, step 2): …"]
     assert safety.held_traces(store, ["b2"]).is_empty()
+
+
+def test_what_is_told_of_a_trace_that_another_batch_has_is_left_out_with_it(store: Store) -> None:
+    def told(batch: str) -> dict[str, pl.DataFrame]:
+        of_trace = {"trace_id": "t-1", "batch": batch, "skill": "skill"}
+        hidden = {**of_trace, "kind": "token", "fingerprint": "f"}
+        held = {**of_trace, "kind": "override", "step_id": 1, "place": "tool", "excerpt": "…"}
+        return {"redactions": frame("redactions", [hidden]), "held": frame("held", [held])}
+
+    for batch in ("b1", "b2", "b2"):
+        traces = trace_frames([record_of(user("x"), trace_id="t-1")], batch)
+        report = store.replace({"batch": batch}, {**traces, **told(batch)})
+
+    assert report.rows == {"traces": 0, "steps": 0, "redactions": 0, "held": 0}
+    assert [row["batch"] for row in safety.held_traces(store).to_dicts()] == ["b1"]
+    assert store.query("SELECT batch FROM redactions").rows() == [("b1",)]

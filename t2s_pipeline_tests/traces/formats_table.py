@@ -8,8 +8,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from t2s_pipeline.commands.inspecting import Inspection, inspect_file, list_formats
 from t2s_pipeline.settings import Settings
-from t2s_pipeline.traces.report import FileReport, inspect_file, list_formats
 from t2s_pipeline_tests.traces.format_samples import SAMPLES
 
 README = Path(__file__).parents[2] / "README.md"
@@ -25,7 +25,7 @@ def formats_table() -> str:
                 f"{one.title} (`{one.name}`)",
                 _recovered(inspect_file(SAMPLES[one.name](Path(folder) / one.name), Settings())),
             )
-            for one in list_formats()
+            for one in list_formats().formats
         ]
     lines = [
         f"| format | {' | '.join(COLUMNS)} |",
@@ -48,15 +48,15 @@ def with_table(text: str, table: str) -> str:
     return f"{before}{table}{END}{rest}"
 
 
-def _recovered(report: FileReport) -> tuple[bool, ...]:
+def _recovered(found: Inspection) -> tuple[bool, ...]:
     return (
-        report.steps > 0,
-        report.calls > 0,
-        set(report.outcomes) != {"unknown"},
-        report.rewards > 0,
-        report.input_tokens is not None,
-        report.cost_usd is not None,
-        report.subagents > 0,
+        found.steps > 0,
+        found.calls > 0,
+        set(found.outcomes) != {"unknown"},
+        found.rewards > 0,
+        found.input_tokens is not None,
+        found.cost_usd is not None,
+        found.subagents > 0,
     )
 
 

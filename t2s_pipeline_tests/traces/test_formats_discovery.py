@@ -8,21 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from t2s_pipeline.settings import Settings
+from t2s_pipeline.commands.inspecting import list_formats
 from t2s_pipeline.traces import formats
 from t2s_pipeline.traces.format import DRIFT
 from t2s_pipeline.traces.formats import all_formats
-from t2s_pipeline.traces.report import inspect_file, list_formats
 from t2s_pipeline_tests.traces.format_samples import SAMPLES
 from t2s_pipeline_tests.traces.formats_table import README, formats_table, table_in
-from t2s_pipeline_tests.traces.samples import chat, read, write_lines
+from t2s_pipeline_tests.traces.samples import read
 
 
 def test_every_module_in_the_folder_is_a_format_under_its_own_name() -> None:
     modules = {found.name for found in pkgutil.iter_modules(formats.__path__)}
 
     assert {one.name for one in all_formats()} == modules == set(SAMPLES)
-    assert all(entry.title and entry.summary for entry in list_formats())
+    assert all(entry.title and entry.summary for entry in list_formats().formats)
 
 
 @pytest.mark.parametrize("name", sorted(SAMPLES))
@@ -60,33 +59,6 @@ def test_the_table_has_a_row_for_every_format() -> None:
     rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
     assert len(rows) == len(all_formats())
     assert all(row.split("|")[2].strip() == row.split("|")[3].strip() == "✓" for row in rows)
-
-
-def test_a_file_report_says_what_the_file_would_become(tmp_path: Path) -> None:
-    usage = {"prompt_tokens": 10, "completion_tokens": 2}
-    lines = [chat("a", usage=usage), chat("b", reward=0, agent="hasty"), "broken"]
-    path = write_lines(tmp_path / "runs.jsonl", lines)
-    write_lines(tmp_path / "outcomes.jsonl", [{"task_id": "task-b", "success": True}])
-
-    report = inspect_file(path, Settings())
-
-    assert (report.format, report.traces, report.quarantined) == ("openai_chat", 2, 1)
-    assert report.outcomes == {"success": 2}
-    assert report.agents == {"unknown": 1, "hasty": 1}
-    assert (report.steps, report.calls, report.tasks) == (8, 2, 2)
-    assert (report.input_tokens, report.output_tokens, report.cost_usd) == (10, 2, None)
-    assert report.reasons[0][0] == "runs.jsonl#L3"
-
-
-def test_a_file_report_of_something_else_gives_the_reason(tmp_path: Path) -> None:
-    path = write_lines(tmp_path / "x.jsonl", [{"foo": 1}])
-
-    report = inspect_file(path, Settings())
-
-    assert report.format is None
-    assert "not a known trace format" in report.reasons[0][1]
-    with pytest.raises(FileNotFoundError):
-        inspect_file(tmp_path / "absent", Settings())
 
 
 def test_the_table_in_the_readme_is_what_the_importers_recover_from_the_samples() -> None:

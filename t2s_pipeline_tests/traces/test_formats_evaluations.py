@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from t2s_pipeline.settings import Settings
+from t2s_pipeline.traces.reading import count_records
 from t2s_pipeline_tests.traces.format_samples import (
     INSPECT_HEADER,
     inspect_log,
@@ -134,6 +135,31 @@ def test_a_damaged_member_is_quarantined_and_the_others_are_read(tmp_path: Path)
 
     assert [one.task_id for one in traces] == ["sums/2"]
     assert "damaged" in quarantined[0].reason
+
+
+@pytest.mark.parametrize(
+    ("compression", "kept"),
+    [(zipfile.ZIP_DEFLATED, 0), (zipfile.ZIP_BZIP2, 0), (zipfile.ZIP_LZMA, 4), (93, 0)],
+)
+def test_a_member_whose_compressed_bytes_are_damaged_is_quarantined_and_the_others_are_read(
+    tmp_path: Path, compression: int, kept: int
+) -> None:
+    path = tmp_path / "log.eval"
+    name = "samples/1_epoch_1.json"
+    with zipfile.ZipFile(path, "w", compression=compression) as archive:
+        archive.writestr("header.json", json.dumps(INSPECT_HEADER))
+        archive.writestr(name, json.dumps(inspect_sample(1)))
+        archive.writestr("samples/2_epoch_1.json", json.dumps(inspect_sample(2)))
+        start = archive.getinfo(name).header_offset + 30 + len(name)
+    raw = path.read_bytes()
+    # A few bytes at the start stay: the size of the properties of an LZMA stream.
+    path.write_bytes(raw[: start + kept] + b"\xff" * 40 + raw[start + kept + 40 :])
+
+    traces, quarantined = read(path)
+
+    assert [one.task_id for one in traces] == ["sums/2"]
+    assert [one.reason.split(":")[0] for one in quarantined] == ["the archive is damaged here"]
+    assert count_records(path, Settings()) == 2
 
 
 def test_a_member_that_unpacks_beyond_the_limit_is_not_unpacked(tmp_path: Path) -> None:

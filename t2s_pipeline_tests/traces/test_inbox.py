@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+import zlib
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from t2s_pipeline.settings import DataPaths, Settings
+from t2s_pipeline.traces.format import SourceFile
+from t2s_pipeline.traces.formats import recognise
 from t2s_pipeline.traces.inbox import Batch, _Landed, _pieces, _Room, all_batches, load_batch, plan_batches
-from t2s_pipeline_tests.traces.samples import chat, claude_session, tau_run, write, write_lines
+from t2s_pipeline.traces.sniffing import look_at
+from t2s_pipeline_tests.traces.samples import chat, claude_session, read, tau_run, write, write_lines
 
 
 @pytest.fixture
@@ -184,6 +188,27 @@ def test_a_changed_file_is_a_new_landing(paths: DataPaths) -> None:
     assert second.traces == 4
 
 
+def test_a_file_that_is_put_back_to_what_it_was_is_a_new_landing(paths: DataPaths) -> None:
+    landings = []
+    for content in (2, 3, 2):
+        land(paths, "s/a.jsonl", content)
+        landings.append([batch.key for batch in plan(paths)])
+
+    assert landings == [["s.00001.0000"], ["s.00002.0000"], ["s.00003.0000"]]
+    assert plan(paths) == []
+
+
+def test_a_file_with_the_bytes_that_another_one_held_before_is_no_copy(paths: DataPaths) -> None:
+    first = land(paths, "s/a.jsonl", 2).read_bytes()
+    plan(paths)
+    land(paths, "s/a.jsonl", 3)
+    write(paths.inbox / "s" / "b.jsonl", first)
+
+    planned = {Path(part.path).name: part.copy_of for batch in plan(paths) for part in batch.slices}
+
+    assert planned == {"a.jsonl": None, "b.jsonl": None}
+
+
 def test_a_copy_of_a_planned_file_is_planned_as_a_copy(paths: DataPaths) -> None:
     path = land(paths, "s/a.jsonl", 3)
     plan(paths)
@@ -301,3 +326,24 @@ def test_processes_that_plan_at_once_plan_every_file_once(paths: DataPaths) -> N
 
     assert len(planned) == len(set(planned)) == 18
     assert sum(batch.traces for batch in all_batches(paths)) == 36
+
+
+@pytest.mark.parametrize("error", [zlib.error("bad"), EOFError(), RuntimeError("odd"), AssertionError()])
+def test_a_file_that_no_importer_can_read_is_planned_and_so_is_every_other(
+    paths: DataPaths, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def records(source: SourceFile) -> NoReturn:  # noqa: ARG001 - stands for that of a format
+        raise error
+
+    land(paths, "s/a.jsonl", 2)
+    write(paths.inbox / "s" / "b.json", tau_run())
+    found = recognise(look_at(paths.inbox / "s" / "a.jsonl", Settings()))
+    monkeypatch.setattr(found, "records", records)
+
+    (batch,) = plan(paths)
+    traces, quarantined = read(paths.inbox / "s" / "a.jsonl")
+
+    assert slices([batch]) == [("a.jsonl", 0, None), ("b.json", 0, None)]
+    assert batch.traces == 2
+    assert traces == []
+    assert type(error).__name__ in quarantined[0].reason

@@ -176,6 +176,15 @@ def test_a_conversation_exported_again_with_its_outcome_replaces_the_one_without
     assert rows(paths, "SELECT status, count(*) FROM traces GROUP BY status") == [("success", 2)]
 
 
+def test_a_file_that_is_put_back_to_what_it_was_puts_the_store_back(paths: DataPaths) -> None:
+    for answer in ("first", "second", "first"):
+        write_lines(paths.inbox / "s" / "runs.jsonl", [chat("a", answer=answer)])
+        run(paths)
+        (body,) = Store(paths).query("SELECT body FROM steps ORDER BY step_id DESC LIMIT 1")["body"]
+
+        assert answer in body
+
+
 def test_lines_added_to_a_file_add_traces_and_keep_the_others(paths: DataPaths) -> None:
     land(paths, "s/a.jsonl", "ab")
     run(paths)

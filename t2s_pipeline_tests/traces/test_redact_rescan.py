@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -97,6 +102,48 @@ def test_the_salt_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path) ->
 
     assert made == again == b"r" * SALT_BYTES
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_of_two_that_make_the_salt_at_once_both_get_the_one_that_stays(tmp_path: Path) -> None:
+    path = tmp_path / "redaction.salt"
+    faster: list[bytes] = []
+
+    def randomness(size: int) -> bytes:
+        faster.append(load_salt(path, lambda size: b"q" * size))
+        return b"r" * size
+
+    slower = load_salt(path, randomness)
+
+    assert faster == [slower] == [path.read_bytes()] == [b"q" * SALT_BYTES]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_threads_that_need_the_first_salt_at_once_get_the_same(tmp_path: Path) -> None:
+    threads = 8
+    for number in range(20):
+        path, together = tmp_path / f"salt-{number}", threading.Barrier(threads)
+
+        def made(thread: int, path: Path = path, together: threading.Barrier = together) -> bytes:
+            together.wait()
+            return load_salt(path, lambda size: bytes([thread]) * size)
+
+        with ThreadPoolExecutor(threads) as pool:
+            assert len(set(pool.map(made, range(threads)))) == 1
+
+
+def test_a_process_that_dies_while_it_makes_the_salt_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "redaction.salt"
+
+    def full(descriptor: int) -> NoReturn:  # noqa: ARG001 - stands for os.fsync
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    with monkeypatch.context() as broken, pytest.raises(OSError, match="no space"):
+        broken.setattr(os, "fsync", full)
+        load_salt(path, lambda size: b"q" * size)
+
+    assert load_salt(path, lambda size: b"r" * size) == b"r" * SALT_BYTES
 
 
 def test_a_file_that_is_no_salt_is_refused(tmp_path: Path) -> None:

@@ -87,11 +87,18 @@ def analyse_traces(
     `siblings` gives the other attempts at a trace's task. `progress` is told 1 for each trace that is done.
     `elsewhere` answers whether a constant occurs in other tasks of the skill; by default some of `records`
     are looked through. The report is a function of the traces and the replies, not of the order they came.
+
+    Raises:
+        T2SError: as `siblings` does, where the store cannot be read.
     """
     client = LLMClient(settings, cache_dir, clock=clock or SystemClock(), rng=rng or random.Random())
     fleet = _Fleet(client, siblings, elsewhere or OtherTasks(records), progress)
     # The result stays out of the task: asyncio puts the text of a task's result together when it ends.
-    asyncio.run(fleet.read(records))
+    try:
+        asyncio.run(fleet.read(records))
+    except ExceptionGroup as group:
+        # The trace that failed first has ended the others.
+        raise _first_of(group) from group
     return _report(fleet, client.rows)
 
 
@@ -137,10 +144,9 @@ class _Fleet:
     async def _read(self, case: Case) -> None:
         """Everything that is assigned for one trace."""
         self.bytes_in_traces += case.size
-        read = [
-            await self._carry_out(assignment, case)
-            for assignment in assignments(case, self.siblings, self.client.settings)
-        ]
+        # In a thread: the store may have to be waited for, and calls under way would run out of time.
+        assigned = await asyncio.to_thread(assignments, case, self.siblings, self.client.settings)
+        read = [await self._carry_out(assignment, case) for assignment in assigned]
         if all(read):
             self.analysed.append(case.record.trace_id)
 
@@ -172,6 +178,11 @@ class _Fleet:
         if len(self.successes) > _SUCCESSES_AT_HAND:
             del self.successes[next(iter(self.successes))]
         return case
+
+
+def _first_of(group: ExceptionGroup[Exception]) -> Exception:
+    first = group.exceptions[0]
+    return _first_of(first) if isinstance(first, ExceptionGroup) else first
 
 
 def _report(work: _Fleet, rows: Sequence[CallRow]) -> FleetReport:

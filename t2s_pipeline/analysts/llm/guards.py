@@ -22,8 +22,6 @@ from t2s_pipeline.traces.record import string_leaves
 
 MOST_LESSONS = 3
 """Per analyst and trace, as in Trace2Skill (arXiv 2603.25158): what matters most, not everything."""
-WIDEST_RANGE = 12
-"""Steps of evidence; a wider range is narrowed to the step that holds the quote."""
 _MOST_SENTENCE = 400
 _MOST_NAME = 80
 _MOST_HEADLINE = 300
@@ -98,7 +96,7 @@ def _lesson(
     when, do, because = (_clean(text) for text in (draft.when, draft.do, draft.because))
     _check_form(when, do, because)
     _check_own(draft)
-    found, first, last = _place(draft, case)
+    found = _found(draft, case)
     _check_harmless(f"{when}\n{do}\n{because}", case)
     because = _check_leaks(when, do, because, case, elsewhere)
     record = taught_by.record
@@ -116,7 +114,12 @@ def _lesson(
         section=draft.section,
         signature=_signature(draft, case, found, analyst),
         evidence=(
-            Evidence(trace_id=case.record.trace_id, first_step=first, last_step=last, quote=found.quote),
+            Evidence(
+                trace_id=case.record.trace_id,
+                first_step=found.step,
+                last_step=found.step,
+                quote=found.quote,
+            ),
         ),
     )
 
@@ -138,8 +141,10 @@ def _check_own(draft: LessonDraft) -> None:
             raise _Refused("copies the example of the prompt")
 
 
-def _place(draft: LessonDraft, case: Case) -> tuple[Found, int, int]:
-    """Where the evidence stands. Step numbers are the model's until here; what is kept was checked."""
+def _found(draft: LessonDraft, case: Case) -> Found:
+    """Where the evidence stands. The model's numbers say where to look; the step is the one that has the
+    quote.
+    """
     first, last = draft.first_step, draft.last_step
     if not 1 <= first <= last <= len(case.steps):
         raise _Refused(f"steps {first} to {last} are not in the trace, which has {len(case.steps)}")
@@ -148,9 +153,7 @@ def _place(draft: LessonDraft, case: Case) -> tuple[Found, int, int]:
     found = find_quote(case, first, last, draft.quote)
     if found is None:
         raise _Refused(f"the quote is not in steps {first} to {last}")
-    if last - first >= WIDEST_RANGE:
-        return found, found.step, found.step
-    return found, first, last
+    return found
 
 
 def _check_leaks(when: str, do: str, because: str, case: Case, elsewhere: leaks.Elsewhere) -> str:

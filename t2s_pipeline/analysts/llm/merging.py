@@ -14,17 +14,21 @@ import threading
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from t2s_pipeline.analysts.lesson import Lesson, RuleText
+from t2s_pipeline.analysts.llm.embedding import EndpointEmbedder
 from t2s_pipeline.analysts.llm.guards import problem_with_rule
 from t2s_pipeline.analysts.llm.prompting import Prompt, prompt
 from t2s_pipeline.consolidation.cluster import LessonMerger, Support
+from t2s_pipeline.consolidation.embed import Embedder
 from t2s_pipeline.consolidation.merge import Judgement, Stated
-from t2s_pipeline.llm.calls import CallRow, Message
+from t2s_pipeline.errors import BudgetExceeded
+from t2s_pipeline.llm.calls import CallFailed, CallRow, CallStatus, Message
 from t2s_pipeline.llm.client import Check, LLMClient
+from t2s_pipeline.llm.embeddings import EmbeddingClient
 from t2s_pipeline.llm.limits import Clock, SystemClock
 from t2s_pipeline.llm.settings import LLMSettings
 
@@ -33,6 +37,15 @@ FAN_IN = 16
 
 Reply = TypeVar("Reply", bound=BaseModel)
 Result = TypeVar("Result")
+
+
+class Unanswered(NamedTuple):
+    """A merge or a judgement that the model gave no usable answer to; code decides in its place."""
+
+    analyst: str
+    """What was asked: `merge` or `judge`."""
+    status: CallStatus
+    reason: str
 
 
 class Fate(BaseModel):
@@ -88,11 +101,18 @@ class LLMMerger:
     ) -> None:
         self._skill = skill
         self._fallback = fallback
-        self._client = LLMClient(
-            settings, cache_dir, clock=clock or SystemClock(), rng=rng or random.Random()
-        )
+        clock, rng = clock or SystemClock(), rng or random.Random()
+        self._client = LLMClient(settings, cache_dir, clock=clock, rng=rng)
+        self._vectors: EmbeddingClient | None = None
+        self.embedder: Embedder | None = None
+        if settings.embedding_model:
+            self._vectors = EmbeddingClient(
+                settings, settings.embedding_model, cache_dir, skill=skill, clock=clock, rng=rng
+            )
+            self.embedder = EndpointEmbedder(self._vectors, self._run)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="merges", daemon=True)
+        self._unanswered: dict[str, Unanswered] = {}
         self.concurrency = settings.max_in_flight
         self.version = self._version_with(settings.model or "")
 
@@ -100,6 +120,8 @@ class LLMMerger:
         self._thread.start()
         try:
             self._run(self._client.__aenter__())
+            if self._vectors:
+                self._run(self._vectors.__aenter__())
         except BaseException:
             self._end_loop()
             raise
@@ -109,13 +131,26 @@ class LLMMerger:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._vectors:
+            self._run(self._vectors.__aexit__(kind, error, trace))
         self._run(self._client.__aexit__(kind, error, trace))
         self._end_loop()
 
     @property
     def rows(self) -> tuple[CallRow, ...]:
         """The calls so far, in a fixed order."""
-        return tuple(sorted(self._client.rows, key=lambda row: (row.purpose, row.call_id, row.status)))
+        rows = [*self._client.rows, *(self._vectors.rows if self._vectors else ())]
+        return tuple(sorted(rows, key=lambda row: (row.purpose, row.call_id, row.status)))
+
+    @property
+    def model(self) -> str:
+        """The model that is asked."""
+        return self._client.model
+
+    @property
+    def unanswered(self) -> tuple[Unanswered, ...]:
+        """What had no usable answer, the last time it was asked, in a fixed order."""
+        return tuple(sorted(self._unanswered.values()))
 
     def merge(self, lessons: Sequence[Lesson], support: Support) -> RuleText | None:
         """The rule that lessons amount to; None when they amount to none."""
@@ -133,7 +168,7 @@ class LLMMerger:
             )
 
         about = sorted({lesson.trace_id for lesson in lessons})
-        reply = self._run(self._ask("merge", prompt("merge"), shown, MergeReply, about, check))
+        reply = self._asked("merge", shown, MergeReply, about, check)
         if not reply.usable or all(fate.use == "dropped" for fate in reply.lessons):
             return None
         return RuleText(headline=_one_line(reply.headline), detail=_one_line(reply.detail))
@@ -149,12 +184,30 @@ class LLMMerger:
                 return f"`opposed` names {strange[0]}, which is no finding"
             return _unaccounted(named, len(findings))
 
-        reply = self._run(self._ask("judge", prompt("judge"), shown, JudgeReply, (), check))
+        reply = self._asked("judge", shown, JudgeReply, (), check)
         pairs = {tuple(sorted(n - 1 for n in pair)) for pair in reply.opposed if len(set(pair)) == 2}
         return Judgement(
             same=tuple(sorted(tuple(sorted(n - 1 for n in group)) for group in reply.groups if group)),
             opposed=tuple(sorted((low, high) for low, high in pairs)),
         )
+
+    def _asked(
+        self,
+        purpose: str,
+        shown: str,
+        reply: type[Reply],
+        about: Sequence[str],
+        check: Check[Reply],
+    ) -> Reply:
+        """The reply; what has none is noted. A question is put again when it had none."""
+        try:
+            answer = self._run(self._ask(purpose, prompt(purpose), shown, reply, about, check))
+        except (CallFailed, BudgetExceeded) as error:
+            status: CallStatus = error.status if isinstance(error, CallFailed) else "budget"
+            self._unanswered[shown] = Unanswered(purpose, status, str(error))
+            raise
+        self._unanswered.pop(shown, None)
+        return answer
 
     async def _ask(
         self,

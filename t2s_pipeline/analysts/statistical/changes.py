@@ -15,10 +15,14 @@ How = Literal["replaced", "added", "removed", "qualified", "clause added", "clau
 MAX_CHANGES = 8
 """More differences than this and the second call is another call, not a correction of the first."""
 MAX_SHAPE = 40
+PRINTED = "what earlier code printed"
+CITED = 30
+"""Characters of a quoted piece of a message that are looked for in the code: messages cut what they cite."""
 
 _TOKEN = re.compile(
     r"[A-Za-z_][\w$]*(?:\.[A-Za-z_][\w$]*)*|\"[^\"\n]*\"|'[^'\n]*'|`[^`\n]*`|\d+(?:\.\d+)?|\S"
 )
+_QUOTED = re.compile(r"(['\"`])([^'\"`]+)(?:\1|$)")
 _NAME = re.compile(r"^[\"'`]?[A-Za-z_][\w $.\-]*[\"'`]?$")
 
 
@@ -27,12 +31,13 @@ class Change:
     """One difference, as shapes that can be counted over runs."""
 
     where: str
-    """Argument path such as `payment_id`, or for code: `a name`, `the program`, `clause`, `text`."""
+    """Argument path such as `payment_id`, or for code: `a name`, `the program`, `clause`,
+    `white space`."""
     how: How
     before: str
     after: str
     source: str | None = None
-    """What had shown the new value: an action, `the error message`, `the user`, `the instructions`."""
+    """What had shown the new value: an action, `PRINTED`, `the error message`, `the user`, …"""
     example: tuple[str, str] = ("", "")
     """The values themselves, before and after."""
     named: bool = False
@@ -120,6 +125,8 @@ def _code_changes(failed: Call, worked: Call, run: Run) -> Iterator[Change]:
         names = failed.action.name, worked.action.name
         yield Change("the program", "replaced", *names, example=names)
     before, after = failed.action.code or "", worked.action.code or ""
+    if before.split() == after.split():
+        yield Change("white space", "replaced", "", "")
     yield from _name_changes(before, after, failed, worked, run)
     old, new = set(failed.action.features), set(worked.action.features)
     if len(old ^ new) <= MAX_CHANGES:
@@ -149,7 +156,12 @@ def _name_changes(before: str, after: str, failed: Call, worked: Call, run: Run)
 
 
 def _names(failed: Call, name: str) -> bool:
-    return failed.error is not None and _bare(name).lower() in failed.error.raw.lower()
+    """The message names it by itself, not merely within a longer piece of the code that it cites."""
+    if failed.error is None:
+        return False
+    code = " ".join((failed.action.code or "").split())
+    said = _QUOTED.sub(lambda m: "" if " " in m[2] and m[2][:CITED] in code else m[0], failed.error.raw)
+    return _bare(name).lower() in said.lower()
 
 
 def _bare(name: str) -> str:
@@ -166,14 +178,19 @@ def _source(value: Any, failed: Call, worked: Call, run: Run) -> str | None:
     seen = re.compile(rf"(?<![\w]){re.escape(text)}(?![\w])", re.IGNORECASE)
     for call in reversed(run.calls[failed.position + 1 : worked.position]):
         if call.error is None and seen.search(call.result):
-            return call.action.name
+            return _origin(call)
     if failed.error is not None and seen.search(failed.result[:4000]):
         return "the error message"
     for call in reversed(run.calls[: failed.position]):
         if call.error is None and seen.search(call.result):
-            return call.action.name
+            return _origin(call)
     if any(step_id < worked.step_id and seen.search(said) for step_id, said in run.user_steps):
         return "the user"
     if seen.search(run.instructions):
         return "the instructions"
     return None
+
+
+def _origin(call: Call) -> str:
+    """What had shown a value: the action, except that a program shows what it prints, whatever it calls."""
+    return PRINTED if call.action.kind == "python" else call.action.name

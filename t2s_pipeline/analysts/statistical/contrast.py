@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from t2s_pipeline.analysts.statistical.actions.python import SAVES
 from t2s_pipeline.analysts.statistical.actions.sql import INSPECTS
 from t2s_pipeline.analysts.statistical.comparison import (
     MIN_ADJUSTED_Z,
@@ -173,17 +174,36 @@ def _comes_before_failing(
 def _independent(
     candidates: list[Candidate], table: HabitTable, good: BoolArray, strata: IntArray
 ) -> list[Candidate]:
-    """Forward selection: the strongest habit, then the strongest that still says something given it, …"""
+    """Forward selection: the strongest habit, then the strongest that still says something given it, …
+
+    A check of what was saved is not held against what the answer contains: it helps by what it makes the run
+    correct, so given the better answer it has nothing left to say, and is worth a rule all the same.
+    """
     left = sorted(candidates, key=lambda c: (-abs(c.contrast.z), c.habit.preference))
     chosen: list[Candidate] = []
-    split = strata
+    split = apart = strata
     while left and len(chosen) < MAX_FINDINGS:
         best = _most_precise(left, table)
         chosen.append(best)
         has = table.has[:, best.column]
-        split = codes_of([f"{code}:{int(value)}" for code, value in zip(split, has, strict=True)])
-        left = [c for c in left if c is not best and _still_tells(c, best, table, good, split)]
+        split = _split(split, has)
+        apart = apart if best.habit.kind == "answer" else _split(apart, has)
+        left = [
+            c
+            for c in left
+            if c is not best
+            and abs(phi(table.has[:, c.column], has)) < SAME_HABIT_PHI
+            and _still_tells(c, table, good, apart if _checks_result(c.habit) else split)
+        ]
     return chosen
+
+
+def _split(strata: IntArray, has: BoolArray) -> IntArray:
+    return codes_of([f"{code}:{int(value)}" for code, value in zip(strata, has, strict=True)])
+
+
+def _checks_result(habit: Habit) -> bool:
+    return habit.kind == "after" and habit.other == SAVES
 
 
 def _most_precise(left: list[Candidate], table: HabitTable) -> Candidate:
@@ -197,11 +217,7 @@ def _most_precise(left: list[Candidate], table: HabitTable) -> Candidate:
     return min(near, key=lambda c: (c.habit.preference, -abs(c.contrast.z)))
 
 
-def _still_tells(
-    candidate: Candidate, chosen: Candidate, table: HabitTable, good: BoolArray, split: IntArray
-) -> bool:
+def _still_tells(candidate: Candidate, table: HabitTable, good: BoolArray, split: IntArray) -> bool:
     has, counted = table.has[:, candidate.column], table.counted[:, candidate.column]
-    if abs(phi(has, table.has[:, chosen.column])) >= SAME_HABIT_PHI:
-        return False
     given = stratified_test(has, good, split, counted)
     return given.p_value <= CONDITIONAL_P and given.z * candidate.contrast.z > 0

@@ -10,9 +10,11 @@ from typing import Any
 from t2s_pipeline.analysts.lesson import RuleText
 from t2s_pipeline.analysts.statistical.actions.python import READS, SAVES
 from t2s_pipeline.analysts.statistical.actions.sql import INSPECTS
-from t2s_pipeline.analysts.statistical.wording import clause_words
+from t2s_pipeline.analysts.statistical.wording import all_of, as_code, clause_words, sentence_case, use_of
 
 MAX_EXAMPLE = 160
+NEARLY_ALL = 0.9
+MAX_TABLES = 2
 _SCHEMA_STATEMENTS = frozenset(("DESCRIBE", "SHOW", "PRAGMA", "SUMMARIZE"))
 
 
@@ -22,18 +24,37 @@ def contrast_text(facts: Sequence[Mapping[str, Any]]) -> RuleText:
     habit = first["habit"]
     kind, action, other = habit["kind"], habit["action"], habit.get("other", "")
     if first["family"] == "works":
-        headline = f"{_do(action)} before the first {_thing(other)}."
-        detail = (
-            f"The first {_thing(other)} worked in {first['rate_with']:.0%} of the runs that did this and in "
-            f"{first['rate_without']:.0%} of the runs of the same tasks that did not."
-        )
-        return RuleText(headline=headline, detail=detail)
+        return _precondition(action, facts)
     if first["harmful"]:
         return RuleText(headline=_harmful(kind, action, other))
-    headline = _helpful(kind, action, other)
+    headline = _helpful(kind, action, other, _tables(facts))
     if first.get("instead_of"):
         headline = f"{headline[:-1]} rather than {clause_words(first['instead_of'])}."
     return RuleText(headline=headline, detail=_example(facts))
+
+
+def _precondition(action: str, facts: Sequence[Mapping[str, Any]]) -> RuleText:
+    """What to do before the first call of one action, or of several that it helps alike."""
+    rates = {fact["habit"]["other"]: (fact["rate_with"], fact["rate_without"]) for fact in facts}
+    counts = Counter(fact["habit"]["other"] for fact in facts)
+    others = sorted(rates, key=lambda other: (-counts[other], other))
+    told = [
+        f"the first {_thing(other)} in {rates[other][0]:.0%} of the runs that did this and in "
+        f"{rates[other][1]:.0%} of the runs of the same tasks that did not"
+        for other in others
+    ]
+    told[0] = told[0].replace(" in ", " worked in ", 1)
+    return RuleText(
+        headline=f"{_do(action)} before the first {' or '.join(_thing(other) for other in others)}.",
+        detail=f"{sentence_case('; '.join(told))}.",
+        advice=f"before: {action}",
+    )
+
+
+def _tables(facts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Tables that nearly all queries read which show the habit: where it applies."""
+    counts = Counter(table for fact in facts for table in fact.get("tables", ()))
+    return sorted(table for table, n in counts.items() if n >= NEARLY_ALL * len(facts))[:MAX_TABLES]
 
 
 _IN = {"sql": "In the query that gives the answer", "python": "In the program that gives the result"}
@@ -43,7 +64,7 @@ def _lower(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:]
 
 
-def _helpful(kind: str, action: str, other: str) -> str:
+def _helpful(kind: str, action: str, other: str, tables: Sequence[str] = ()) -> str:
     if kind == "before":
         return f"{_do(action)} before the first {_thing(other)}."
     if kind == "after":
@@ -53,7 +74,8 @@ def _helpful(kind: str, action: str, other: str) -> str:
     if kind == "starts":
         return f"{_do(action)} first of all."
     if kind == "answer":
-        return f"{_IN[other]}, {_lower(_do(action)) if other == 'python' else f'use {clause_words(action)}'}."
+        where = f"In a query over {all_of(tables)} that gives the answer" if tables else _IN[other]
+        return f"{where}, {_lower(_do(action)) if other == 'python' else use_of(action)}."
     return f"{_do(action)}."
 
 
@@ -80,7 +102,7 @@ def _do(action: str) -> str:
     if action == READS:
         return "Read back what is there, without changing it,"
     if action.startswith("a check for "):
-        return f"Use {action}"
+        return sentence_case(use_of(action))
     if action in _SCHEMA_STATEMENTS:
         return f"Look at the schema with `{action}`"
     if action.startswith("assigns "):
@@ -119,7 +141,7 @@ def _is_call(action: str) -> bool:
 def _example(facts: Sequence[Mapping[str, Any]]) -> str:
     """The example most tasks share, the shortest among equals."""
     counts = Counter(fact["example"] for fact in facts if fact.get("example"))
-    fitting = [text for text in counts if len(text) <= MAX_EXAMPLE and "`" not in text and "\n" not in text]
+    fitting = [text for text in counts if len(text) <= MAX_EXAMPLE and "\n" not in text]
     if not fitting:
         return ""
-    return f"For example `{min(fitting, key=lambda text: (-counts[text], len(text), text))}`."
+    return f"For example {as_code(min(fitting, key=lambda text: (-counts[text], len(text), text)))}."

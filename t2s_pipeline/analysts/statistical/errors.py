@@ -19,6 +19,9 @@ GAP = "…"
 MAX_RAW = 280
 """Characters of a message kept as quote; longer ones are cut at the end."""
 MAX_SHOWN = 120
+FEW_WORDS = 5
+"""A first sentence shorter than this, such as `No change was made.`, says what and not why: the next one is
+part of the message."""
 MAX_LOOK = 2000
 """Characters at either end of a long result that are searched for an unmarked failure."""
 MAX_ARGUMENT_TEXT = 4000
@@ -41,9 +44,13 @@ _OPENING = re.compile(
     r"\s*(?:<tool_use_error>|\[?(?:error|exception|fatal|failure|failed|traceback)\b(?!s)"
     r"|(?:\w+\.)*[A-Z]\w*(?:Error|Exception)\b\s*[:(]|[A-Z][\w ]{2,30} Error:"
     r"|(?:invalid|unknown|unsupported|unrecognized) (?:\w+ ){0,2}\w+[:'\"]"
-    r"|(?:error|err)\b.{0,40}:)",
+    r"|(?:error|err)\b.{0,40}:"
+    r"|HTTP(?:/[\d.]+)?(?: (?:error|status))?:? ?[45]\d\d\b"
+    r"|[45]\d\d (?:Bad Request|Unauthorized|Forbidden|Not Found|Too Many Requests|Internal Server Error))",
     re.IGNORECASE,
 )
+_REFUSES = re.compile(r"\s*(?:unable to|could not|couldn't|cannot|can't|request failed)\b", re.IGNORECASE)
+"""How a short answer begins that is a refusal; a long one may be a text about anything."""
 _EXCEPTION_LINE = re.compile(r"^(?:E\s+)?((?:\w+\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit)\b(?::.*)?)$")
 _SHELL_FAILURE = re.compile(
     r"(?:command not found|no such file or directory|permission denied|not a git repository"
@@ -52,6 +59,8 @@ _SHELL_FAILURE = re.compile(
     r"|could not resolve|connection refused|is a directory$|not a directory)",
     re.IGNORECASE,
 )
+_EXIT_STATUS = re.compile(r"(?:exit|return|status) ?code:? -?\d+$", re.IGNORECASE)
+"""A line some clients put above what a program printed."""
 _WRAPPER = re.compile(
     r"^(?:</?tool_use_error>|\W*\b(?:error|exception|fatal|failure)\b"
     r"(?: (?:executing|running|calling|while|in|during)[\w ]{0,30})?\s*[:\-]+)\s*",
@@ -64,6 +73,14 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _CLOSED = {"'": "\ue000", '"': "\ue001", "`": "\ue002"}
+_DOT = "\ue003"
+"""Stands for the dot of a type's name while names are masked."""
+_TYPE = re.compile(
+    r"int|float|complex|str|bytes|bool|NoneType|list|dict|tuple|set|frozenset|range|function|type"
+    r"|(?:datetime\.)?(?:datetime|date|time|timedelta)|Decimal|Timestamp|Series|DataFrame|ndarray"
+)
+_ABOUT_TYPES = re.compile(r"(?:TypeError|AttributeError): ")
+_NOTHING = re.compile(r"(?!)")
 _UNCLOSED = re.compile(r"(?<![\w'\"`…])(['\"`])(?![^\n]*\1(?!\w))[^\n]*$")
 _VARIABLE = re.compile(
     r"https?://\S+"
@@ -93,7 +110,8 @@ def find_error(
     if line is None:
         return None
     raw = line[:MAX_RAW].rstrip()
-    shown = _shown(raw, " ".join(string_leaves(arguments))[:MAX_ARGUMENT_TEXT])
+    sent = " ".join(string_leaves(arguments))[:MAX_ARGUMENT_TEXT]
+    shown = _shown(_with_rest_of_quote(raw, text), sent)
     return ErrorMessage(raw=raw, shown=shown, template=shown.lower())
 
 
@@ -121,7 +139,7 @@ def _telling_line(text: str, kind: str, *, certain: bool) -> str | None:
         # Only the beginning and the end can tell; long listings need not be split.
         text = f"{text[:MAX_LOOK]}\n{text[-MAX_LOOK:]}"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if _OPENING.match(lines[0]):
+    if _OPENING.match(lines[0]) or (len(text) <= MAX_RAW and _REFUSES.match(lines[0])):
         return _first_with_content(lines)
     if (match := _EXCEPTION_LINE.match(lines[-1])) and (certain or len(lines) <= 3):
         return match[1]
@@ -134,7 +152,7 @@ def _telling_line(text: str, kind: str, *, certain: bool) -> str | None:
         for line in lines:
             if re.search(r"\b(?:error|exception|failed|invalid|cannot|not found)\b", line, re.IGNORECASE):
                 return line
-        return lines[0]
+        return next((line for line in lines if not _EXIT_STATUS.match(line)), lines[0])
     return None
 
 
@@ -146,6 +164,18 @@ def _first_with_content(lines: list[str]) -> str:
     return first
 
 
+def _with_rest_of_quote(line: str, text: str) -> str:
+    """The line, and where a quotation in it goes on over further lines, what the message says after that."""
+    for quote in ("`", '"'):
+        if line.count(quote) % 2 == 0 or line not in text:
+            continue
+        head, _, rest = text[text.index(line) + len(line) :].partition(quote)
+        if head.startswith("\n") and rest and len(head) <= MAX_LOOK:
+            opened = line[: line.rindex(quote)]
+            return f"{opened}{quote}{GAP}{quote}{rest.splitlines()[0]}"[: 2 * MAX_RAW]
+    return line
+
+
 def _json_error(text: str) -> str | None:
     try:
         body = orjson.loads(text)
@@ -155,7 +185,10 @@ def _json_error(text: str) -> str | None:
         return None
     error = body.get("error") or body.get("errors")
     refused = body.get("success") is False or body.get("ok") is False
-    failed = refused or body.get("status") in ("error", "failed")
+    failed = refused or any(
+        key.endswith("status") and isinstance(value, str) and value.lower() in ("error", "failed", "failure")
+        for key, value in body.items()
+    )
     if not error and failed:
         error = body.get("message") or body.get("reason") or body.get("detail") or "failed"
     if isinstance(error, dict):
@@ -180,24 +213,31 @@ def _shown(raw: str, sent: str) -> str:
         text = raw
     words = frozenset(_WORD.findall(sent))
     # Closed quotes are taken out of the way while one that never closes is looked for.
+    types = _TYPE if _ABOUT_TYPES.match(raw) else _NOTHING
     text = _QUOTED.sub(
-        lambda m: f"{_CLOSED[m[1]]}{_mask_quoted(m['inner'], sent, words)}{_CLOSED[m[1]]}", text
+        lambda m: f"{_CLOSED[m[1]]}{_mask_quoted(m['inner'], sent, words, types)}{_CLOSED[m[1]]}", text
     )
     text = _UNCLOSED.sub(lambda m: f"{m[1]}{GAP}{m[1]}", text)
     for quote, mark in _CLOSED.items():
         text = text.replace(mark, quote)
     text = _NAMED.sub(lambda m: f"{m[1]} {GAP}" if m[2] in set(re.findall(r"\w+", sent)) else m[0], text)
-    text = _mask(text, words)
+    text = _mask(text, words).replace(_DOT, ".")
     text = _GAPS.sub(f"{GAP} ", text)
-    text = _FIRST_CLAUSE.split(text, maxsplit=1)[0]
+    ends = [match.start() for match in _FIRST_CLAUSE.finditer(text)]
+    if ends and len(text[: ends[0]].split()) < FEW_WORDS:
+        ends = ends[1:]
+    text = text[: ends[0]] if ends else text
     text = " ".join(text.split())
     if len(text) > MAX_SHOWN:
         text = text[:MAX_SHOWN].rsplit(" ", 1)[0].rstrip(",;:(") + f" {GAP}"
     return text.rstrip(" .!;:,") or raw[:MAX_SHOWN]
 
 
-def _mask_quoted(inner: str, sent: str, words: frozenset[str]) -> str:
-    """A quoted name or a quoted piece of what was sent is variable; a quoted sentence keeps its words."""
+def _mask_quoted(inner: str, sent: str, words: frozenset[str], types: re.Pattern[str]) -> str:
+    """A quoted name or a quoted piece of what was sent is variable; a quoted sentence keeps its words, and
+    the name of a type is part of what went wrong."""
+    if types.fullmatch(inner):
+        return inner.replace(".", _DOT)
     if len(inner.split()) < 3 or inner[:24] in sent:
         return GAP
     return _mask(inner, words)

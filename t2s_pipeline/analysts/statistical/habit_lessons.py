@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from t2s_pipeline.analysts.lesson import Evidence, Lesson, Signature
-from t2s_pipeline.analysts.statistical.actions import sql
+from t2s_pipeline.analysts.statistical.actions import python, sql
 from t2s_pipeline.analysts.statistical.comparison import Finding, SkillRuns
 from t2s_pipeline.analysts.statistical.contrast_text import contrast_text
 from t2s_pipeline.analysts.statistical.habits import Habit, RunActions, answering_calls
@@ -16,6 +16,8 @@ from t2s_pipeline.analysts.statistical.runs import Call
 
 CallsOf = Callable[[str, int], Sequence[Call]]
 """Calls of one step of a trace: (trace id, step id) -> calls."""
+
+_SNIPPET: Mapping[str, Callable[[str, str], str | None]] = {"sql": sql.snippet, "python": python.snippet}
 
 
 def shown_steps(runs: SkillRuns, findings: Iterable[Finding]) -> set[tuple[str, int]]:
@@ -65,6 +67,7 @@ def _lesson(
         "rate_with": round(contrast.rate_with, 4),
         "rate_without": round(contrast.rate_without, 4),
         "example": _example(runs, shows, habit, calls_of),
+        "tables": _tables(runs, shows, habit, calls_of),
     }
     if finding.family == "success":
         facts["effect"] = {
@@ -101,14 +104,24 @@ def _lesson(
 
 
 def _example(runs: SkillRuns, index: int, habit: Habit, calls_of: CallsOf) -> str:
-    """The part of the call that has the habit, where it is in SQL."""
+    """The part of the call that has the habit, where it is code."""
     step = _step(runs.actions[index], habit)
-    if habit.kind != "answer" or step is None:
+    if step is None or not (habit.kind == "answer" or habit.action == python.SAVES):
         return ""
     for call in calls_of(runs.trace_ids[index], step):
-        if call.action.kind == "sql" and call.action.code is not None:
-            return sql.snippet(call.action.code, habit.action) or ""
+        snippet = _SNIPPET.get(call.action.kind)
+        if snippet is not None and call.action.code is not None:
+            return snippet(call.action.code, habit.action) or ""
     return ""
+
+
+def _tables(runs: SkillRuns, index: int, habit: Habit, calls_of: CallsOf) -> list[str]:
+    """The tables that the answering query reads, where the habit is one of its clauses."""
+    step = _step(runs.actions[index], habit)
+    if step is None or habit.kind != "answer" or habit.other != "sql":
+        return []
+    codes = [call.action.code for call in calls_of(runs.trace_ids[index], step) if call.action.kind == "sql"]
+    return sorted({table for code in codes if code is not None for table in sql.tables(code)})
 
 
 def _because(finding: Finding) -> str:

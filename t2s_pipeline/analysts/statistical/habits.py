@@ -211,12 +211,7 @@ def _first_of_equals(habits: Sequence[Habit], has: BoolArray, counted: BoolArray
 
 def _told_by_options(runs: Sequence[RunActions]) -> Sequence[RunActions]:
     """The runs with calls made without options named by the options that others give."""
-    everything = {feature for run in runs for features in run.features for feature in features}
-    told = {
-        feature: python.without_options(feature, everything)
-        for feature in everything
-        if feature.endswith(python.WITHOUT_OPTIONS)
-    }
+    told = python.by_options({feature for run in runs for features in run.features for feature in features})
     if not told:
         return runs
     return [

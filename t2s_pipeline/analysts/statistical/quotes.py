@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from t2s_pipeline.analysts.statistical.runs import Call
 from t2s_pipeline.traces.record import string_leaves
 
 MAX_QUOTE = 240
+_OPENS = re.compile(r"(?:import|from) |#|--|//")
+"""How lines begin that open most programs and show nothing."""
 
 
 def call_quote(call: Call, preferred: Sequence[str] = ()) -> str | None:
@@ -28,7 +31,8 @@ def call_quote(call: Call, preferred: Sequence[str] = ()) -> str | None:
 
 
 def _cut(text: str, preferred: Sequence[str]) -> str:
-    """The line that holds a preferred value, else the first line; whole text when it is short."""
+    """The line that holds a preferred value, else the first that does more than import or remark; whole text
+    when it is short."""
     whole = text.strip()
     if len(whole) <= MAX_QUOTE and "\n" not in whole:
         return whole
@@ -37,4 +41,5 @@ def _cut(text: str, preferred: Sequence[str]) -> str:
         for line in lines:
             if len(value) >= 3 and value.lower() in line.lower():
                 return line[:MAX_QUOTE].rstrip()
-    return lines[0][:MAX_QUOTE].rstrip()
+    telling = next((line for line in lines if not _OPENS.match(line)), lines[0])
+    return telling[:MAX_QUOTE].rstrip()

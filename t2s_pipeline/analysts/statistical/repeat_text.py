@@ -13,6 +13,8 @@ _CALL = {"sql": "a query", "shell": "a command", "python": "code"}
 _SAME = {"sql": "the same query", "shell": "the same command", "python": "the same code"}
 MIN_RECOVERED = 3
 """Runs that must have recovered before the rule tells what they changed."""
+CLEAR_SHARE = 0.4
+"""Share of them that must have made the same change."""
 
 
 def repeat_text(tool: str, facts: Sequence[Mapping[str, Any]]) -> RuleText:
@@ -33,15 +35,19 @@ def repeat_text(tool: str, facts: Sequence[Mapping[str, Any]]) -> RuleText:
 
 
 def _recovered(facts: Sequence[Mapping[str, Any]]) -> str:
-    """What the runs that repeated and still succeeded changed in the end."""
+    """What many of the runs changed in the end that repeated and still succeeded. A clause that was dropped
+    is not told: it may have gone with any other change."""
     recovered = [fact for fact in facts if fact["recovered"]]
     if len(recovered) < MIN_RECOVERED:
         return ""
-    changed = Counter(kind for fact in recovered for kind in {_kind(change) for change in fact["changes"]})
-    told = [text for text, n in sorted(changed.items(), key=lambda item: (-item[1], item[0])) if n >= 2][:3]
-    if not told:
-        return ""
-    return f"Runs that repeated and still succeeded then {', '.join(told)}."
+    changed = Counter(
+        kind
+        for fact in recovered
+        for kind in {_kind(change) for change in fact["changes"] if change["how"] != "clause removed"}
+    )
+    most = [kind for kind, n in changed.items() if n >= CLEAR_SHARE * len(recovered)]
+    told = sorted(most, key=lambda kind: (-changed[kind], kind))[:2]
+    return f"Many of the runs that still succeeded then {' or '.join(told)}." if told else ""
 
 
 def _kind(change: Mapping[str, Any]) -> str:
@@ -49,9 +55,9 @@ def _kind(change: Mapping[str, Any]) -> str:
         return "used other names"
     if change["where"] == "the program":
         return "used another program"
+    if change["where"] == "white space":
+        return "corrected the white space"
     if change["where"] == "clause":
-        if change["how"] == "clause added":
-            added = change["after"]
-            return "looked at the schema" if "schema" in added else f"added {clause_words(added)}"
-        return f"dropped {clause_words(change['before'])}"
+        added = change["after"]
+        return "looked at the schema" if "schema" in added else f"added {clause_words(added)}"
     return f"changed `{change['where']}`"

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from t2s_pipeline.analysts.statistical.changes import PRINTED
 from t2s_pipeline.analysts.statistical.errors import GAP
 
 MIN_CONSTANT = 2
@@ -16,7 +17,7 @@ _EMPTY_WORDS = frozenset(
     "error errors code exit status failed failure fail exception true false none null the and with has was "
     "message response returned result unknown internal server bad request".split()
 )
-_NOT_ACTIONS = {"the error message", "the user", "the instructions"}
+_NOT_ACTIONS = {PRINTED, "the error message", "the user", "the instructions"}
 
 
 def leading(values: Iterable[Any], of: int) -> tuple[Any, float]:
@@ -41,9 +42,25 @@ def output_of(names: Sequence[str]) -> str:
     return " or ".join(parts + [name for name in names if name in _NOT_ACTIONS])
 
 
+def sentence_case(text: str) -> str:
+    """The text with a capital at its beginning; names in it keep their letters."""
+    return text[:1].upper() + text[1:]
+
+
 def one_of(names: Sequence[str]) -> str:
     """`a` or `b`, each as code."""
     return " or ".join(f"`{name}`" for name in names)
+
+
+def as_code(text: str) -> str:
+    """A code span, whatever the text holds."""
+    return f"`` {text} ``" if "`" in text else f"`{text}`"
+
+
+def all_of(names: Sequence[str]) -> str:
+    """`a`, `b` and `c`, each as code."""
+    told = [f"`{name}`" for name in names]
+    return told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
 
 
 def clause_words(feature: str) -> str:
@@ -53,6 +70,13 @@ def clause_words(feature: str) -> str:
     if re.fullmatch(r"[\w.]+\(.*\)", feature):
         return f"`{feature}`"
     return re.sub(r"(?<!\w)[A-Z]{2,}(?: (?:[A-Z]{2,}|1|\*))*(?:\([^)]*\))?", lambda m: f"`{m[0]}`", feature)
+
+
+def use_of(feature: str) -> str:
+    """A feature as something to do: ``use `GROUP BY` ``, ``check for `Total` ``."""
+    if feature.startswith("a check for "):
+        return feature.removeprefix("a ")
+    return f"use {clause_words(feature)}"
 
 
 def with_constants(shown: str, raws: Sequence[str]) -> str:

@@ -178,12 +178,20 @@ def _is_atif(sample: Any) -> bool:
 
 
 def _is_trial(folder: Path) -> bool:
-    return (folder / "result.json").is_file() and (folder / "agent" / "trajectory.json").is_file()
+    return _is_plain(folder / "result.json") and _is_plain(folder / "agent" / "trajectory.json")
+
+
+def _is_plain(path: Path) -> bool:
+    """A file, as far as this user may look, and no link."""
+    try:
+        return path.is_file() and not path.is_symlink()
+    except PermissionError:
+        return False
 
 
 def _result_file(path: Path) -> Path | None:
     files = [folder / "result.json" for folder in path.parents[:2]]
-    return next((one for one in files if one.is_file() and one.stat().st_size <= _LARGEST_RESULT), None)
+    return next((one for one in files if _is_plain(one) and one.stat().st_size <= _LARGEST_RESULT), None)
 
 
 def _result_beside(path: Path) -> Json:

@@ -35,7 +35,7 @@ from t2s_pipeline.traces.format import (
 )
 from t2s_pipeline.traces.layouts import document, session
 from t2s_pipeline.traces.record import Outcome, Usage
-from t2s_pipeline.traces.session_tree import SessionPath, blocks_of, message_id, roots_of
+from t2s_pipeline.traces.session_tree import SessionPath, SessionTree, blocks_of, message_id
 
 _EVENT_TYPES = frozenset(
     "user assistant system summary attachment progress queue-operation file-history-snapshot ai-title "
@@ -92,7 +92,8 @@ class ClaudeCode(Format):
             raise TraceError("the session has no steps: no user or assistant message in it")
         main = [line for line in talk if not line.get("isSidechain")]
         sides = [line for line in talk if line.get("isSidechain")] if main else []
-        path = SessionPath(lines, main or talk)
+        tree = SessionTree(lines)
+        path = SessionPath(tree, main or talk)
         steps, usage = _steps(path, warn_into := list[str]())
         session_id = self.identity(record)
         agent_id = _agent_id(lines)
@@ -109,7 +110,7 @@ class ClaudeCode(Format):
             "git_branch": _first(lines, "gitBranch"),
         }
         version = _first(reversed(lines), "version")
-        embedded = _embedded(lines, sides, session_id or "", version, warn_into)
+        embedded = _embedded(tree, sides, session_id or "", version, warn_into)
         broke = any(line.get("isApiErrorMessage") for line in main or talk) and not any(
             "tool_calls" in step for step in steps
         )
@@ -216,17 +217,16 @@ def _subagent_ref(line: Json) -> Json:
 
 
 def _embedded(
-    lines: Sequence[Json], sides: Sequence[Json], session_id: str, version: str | None, warnings: list[str]
+    tree: SessionTree, sides: Sequence[Json], session_id: str, version: str | None, warnings: list[str]
 ) -> list[Json]:
     """The sub-agents recorded inside the session file, one trajectory per agent id or tree."""
     groups: dict[str, list[Json]] = {}
-    known = {line["uuid"]: line for line in lines if isinstance(line.get("uuid"), str)}
-    roots = roots_of(known)
     for line in sides:
-        groups.setdefault(str(line.get("agentId") or roots.get(str(line.get("uuid")), "0")), []).append(line)
+        root = tree.roots.get(str(line.get("uuid")), "0")
+        groups.setdefault(str(line.get("agentId") or root), []).append(line)
     found: list[Json] = []
     for key, group in groups.items():
-        steps, _ = _steps(SessionPath(lines, group), warnings)
+        steps, _ = _steps(SessionPath(tree, group), warnings)
         if steps:
             found.append(
                 trajectory(

@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from t2s_pipeline.errors import TraceError
@@ -33,6 +35,25 @@ from t2s_pipeline.traces.strictness import parse
 
 if sys.version_info < (3, 14):
     import zipfile_zstd  # type: ignore[import-untyped]  # noqa: F401  teaches zipfile to read zstd members
+    from zstandard import ZstdError
+else:
+    from compression.zstd import ZstdError
+
+_DAMAGED: tuple[type[Exception], ...] = (
+    zipfile.BadZipFile,
+    EOFError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    zlib.error,
+    ZstdError,
+)
+"""What zipfile and the libraries below it raise for a member that cannot be unpacked."""
+with suppress(ImportError):  # a Python may be built without it
+    from lzma import LZMAError
+
+    _DAMAGED += (LZMAError,)
 
 _SAMPLE_KEYS = frozenset(
     "id epoch input choices target sandbox files setup messages output scores metadata store events "
@@ -124,7 +145,7 @@ def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes | Damage:
     try:
         with archive.open(name) as stream:
             raw = stream.read(limit + 1)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+    except _DAMAGED as error:
         return Damage(f"/{name}", f"the archive is damaged here: {error}")
     if len(raw) > limit:
         return Damage(f"/{name}", too_large("sample", archive.getinfo(name).file_size, limit))

@@ -7,6 +7,7 @@ A solution's correctness is not in the events; an evaluation row has it only aft
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -56,7 +57,14 @@ class OpenHands(Format):
         return session(source) if source.head.shape == "lines" else document(source)
 
     def is_side_file(self, path: Path) -> bool:
-        return bool(_EVENT_FILE.match(path.name)) and path != _event_files(path)[0]
+        """Every event of a folder but the first. Not by listing them all: there are as many questions."""
+        if not _EVENT_FILE.match(path.name) or not _is_plain(path):
+            return False
+        with os.scandir(path.parent) as beside:
+            return any(
+                one.name < path.name and _EVENT_FILE.match(one.name) and one.is_file(follow_symlinks=False)
+                for one in beside
+            )
 
     def companions(self, path: Path) -> Sequence[Path]:
         return _event_files(path)[1:] if _EVENT_FILE.match(path.name) else ()
@@ -102,7 +110,13 @@ def _events(value: Any) -> list[Json]:
 
 
 def _event_files(path: Path) -> list[Path]:
-    return sorted(one for one in path.parent.glob("event-*.json") if _EVENT_FILE.match(one.name)) or [path]
+    events = (one for one in path.parent.glob("event-*.json") if _EVENT_FILE.match(one.name))
+    return sorted(one for one in events if _is_plain(one)) or [path]
+
+
+def _is_plain(path: Path) -> bool:
+    """A file that is neither a link nor a pipe."""
+    return path.is_file() and not path.is_symlink()
 
 
 def _one_file_per_event(source: SourceFile) -> Iterator[RawRecord | Damage]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hmac
 import os
+import tempfile
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from t2s_pipeline.traces.redaction.linear import compile_linear
@@ -34,22 +36,31 @@ def load_salt(path: Path, randomness: Callable[[int], bytes]) -> bytes:
     Raises:
         ValueError: the file exists and is not a salt.
     """
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        salt = path.read_bytes()
-        if len(salt) != SALT_BYTES:
-            raise ValueError(
-                f"{path} is not a redaction salt ({len(salt)} bytes, expected {SALT_BYTES}). Restore it from "
-                "a backup; without it, values redacted so far are no longer recognised."
-            ) from None
-        return salt
-    with os.fdopen(descriptor, "wb") as file:
-        salt = randomness(SALT_BYTES)
-        file.write(salt)
-        file.flush()
-        os.fsync(file.fileno())
+    if not path.exists():
+        _make_salt(path, randomness(SALT_BYTES))
+    salt = path.read_bytes()
+    if len(salt) != SALT_BYTES:
+        raise ValueError(
+            f"{path} is not a redaction salt ({len(salt)} bytes, expected {SALT_BYTES}). Restore it from a "
+            "backup; without it, values redacted so far are no longer recognised."
+        )
     return salt
+
+
+def _make_salt(path: Path, salt: bytes) -> None:
+    """Put a salt in place whole, unless somebody else was faster: then theirs stays."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # only the owner reads it
+    beside = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(salt)
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            # Unlike a rename, a link never replaces what is there.
+            path.hardlink_to(beside)
+    finally:
+        beside.unlink()
 
 
 def fingerprints(value: bytes, salt: bytes) -> tuple[str, ...]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from t2s_pipeline.analysts.grounding import problem_with
 from t2s_pipeline.analysts.llm.fleet import FleetReport, analyse_traces
+from t2s_pipeline.errors import StoreBusy
 from t2s_pipeline.llm.settings import LLMSettings
 from t2s_pipeline.traces.record import TraceRecord
 from t2s_pipeline_tests.analysts.llm.records import booking_steps, by_task, many_records, record_of
@@ -181,3 +186,41 @@ def test_lessons_that_do_not_hold_are_refused_and_counted(tmp_path: Path) -> Non
 
     assert not report.lessons
     assert report.analysed == ("t-0", "t-1", "t-2")
+
+
+def test_a_store_that_has_to_be_waited_for_stalls_no_call(tmp_path: Path) -> None:
+    """A query in the event loop would keep every call under way from getting its answer in time."""
+    records = many_records(8)
+    siblings = by_task(records)
+    in_the_loop: list[bool] = []
+
+    def looked_up(record: TraceRecord) -> Sequence[TraceRecord]:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            in_the_loop.append(False)
+        else:
+            in_the_loop.append(True)
+        return siblings[record.task_id]
+
+    with LocalServer() as server:
+        settings = LLMSettings(base_url=server.base_url, model="m")
+        analyse_traces(records, looked_up, settings, tmp_path, clock=QuickClock(), rng=random.Random(0))
+
+    assert in_the_loop
+    assert not any(in_the_loop)
+
+
+def test_a_store_that_cannot_be_read_is_told_as_it_is(tmp_path: Path) -> None:
+    def busy(record: TraceRecord) -> Sequence[TraceRecord]:
+        raise StoreBusy(f"nobody can look for {record.trace_id}")
+
+    with LocalServer() as server, pytest.raises(StoreBusy, match="nobody can look for"):
+        analyse_traces(
+            many_records(8),
+            busy,
+            LLMSettings(base_url=server.base_url, model="m"),
+            tmp_path,
+            clock=QuickClock(),
+            rng=random.Random(0),
+        )

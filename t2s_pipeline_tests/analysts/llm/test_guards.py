@@ -77,10 +77,12 @@ def test_steps_that_are_not_in_the_trace_are_refused(first: int, last: int) -> N
     assert "not in the trace" in reason(draft(first_step=first, last_step=last))
 
 
-def test_a_wide_range_is_narrowed_to_the_step_of_the_quote() -> None:
+@pytest.mark.parametrize(("first", "last"), [(1, 26), (3, 5), (4, 4)])
+def test_the_step_of_the_evidence_is_the_one_that_has_the_quote(first: int, last: int) -> None:
+    """Step numbers never come from the model: it only says where to look."""
     case = case_with(*booking_steps(), *(call("look", {"page": n}) for n in range(20)))
 
-    lesson = accepted(draft(first_step=1, last_step=26), case)
+    lesson = accepted(draft(first_step=first, last_step=last), case)
 
     assert (lesson.evidence[0].first_step, lesson.evidence[0].last_step) == (4, 4)
 

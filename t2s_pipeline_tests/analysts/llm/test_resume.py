@@ -38,7 +38,7 @@ def killed_after(server: LocalServer, cache: Path, requests: int) -> None:
 
 def paid(cache: Path) -> set[str]:
     """Questions whose replies are stored."""
-    return {path.stem for path in cache.glob("??/*.json")}
+    return {path.stem for path in cache.glob("replies/??/*.json")}
 
 
 def finished(server: LocalServer, cache: Path, report: Path) -> FleetReport:

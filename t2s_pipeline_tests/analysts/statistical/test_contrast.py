@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from t2s_pipeline.analysts.statistical.actions.python import READS, SAVES
 from t2s_pipeline.analysts.statistical.comparison import SkillRuns
 from t2s_pipeline.analysts.statistical.contrast import find_contrasts
 from t2s_pipeline.analysts.statistical.habits import RunActions
@@ -96,6 +97,37 @@ def test_what_makes_a_first_call_work_is_found_as_a_precondition():
     findings = found(rows)
 
     assert [(f.family, f.habit.action, f.habit.other) for f in findings] == [("works", "describe", "query")]
+
+
+def programs(*steps):
+    """A run of programs, each told by its features."""
+    n = len(steps)
+    return RunActions(
+        names=("load()",) * n,
+        kinds=("python",) * n,
+        features=steps,
+        step_ids=tuple(range(1, n + 1)),
+        failed=(False,) * n,
+        after_user=(False,) * n,
+    )
+
+
+def test_a_check_of_the_result_is_found_beside_what_it_makes_the_result_contain():
+    """Runs that look at what they saved notice the total row; whether it is left out decides everything."""
+    skips = "a check for `Total`"
+    rows = []
+    for task in range(30):
+        for attempt in range(8):
+            checks = attempt % 2 == 0
+            good = checks or attempt < 4
+            saved = (SAVES, skips) if good else (SAVES,)
+            steps = [(READS,), (SAVES,), saved] + [(READS,)] * checks
+            rows.append((f"task{task}", "a", good, programs(*steps)))
+
+    findings = found(rows)
+
+    assert {(f.habit.kind, f.habit.action) for f in findings} == {("answer", skips), ("after", READS)}
+    assert not any(f.harmful for f in findings)
 
 
 def test_noise_rarely_gives_findings():

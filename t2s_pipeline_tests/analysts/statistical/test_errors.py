@@ -23,6 +23,9 @@ def error_of(text, kind="other", arguments=None, **extra):
         '{"success": false, "message": "no such order"}',
         "<tool_use_error>File has not been read yet.</tool_use_error>",
         "ValueError: could not convert string to float: 'abc'",
+        "HTTP 422: limit must be at most 100",
+        "404 Not Found",
+        "Unable to find the customer",
     ],
 )
 def test_an_unmistakable_failure_is_recognised(text):
@@ -40,6 +43,7 @@ def test_an_unmistakable_failure_is_recognised(text):
         "errors fixed: 3",
         '{"error": null, "rows": 3}',
         '{"status": "ok", "message": "no errors"}',
+        "Could not stop thinking about it.\n" + "A story of three hundred letters and more. " * 8,
         "def parse():\n    raise ValueError('bad')\n\n\nparse()\nprint('done')",
         "The report lists failed deliveries by month.",
     ],
@@ -77,6 +81,48 @@ def test_different_refusals_keep_different_templates():
 
     assert first is not None and second is not None
     assert first.template != second.template
+
+
+def test_the_types_that_did_not_fit_tell_two_errors_apart():
+    text = "TypeError: unsupported operand type(s) for +: 'int' and '{}'"
+
+    added, missing = (error_of(text.format(kind), "python") for kind in ("str", "NoneType"))
+
+    assert added.template != missing.template
+    assert added.shown == text.format("str")
+
+
+def test_a_name_that_is_also_a_type_is_still_a_name():
+    first, second = (error_of(f"Error: Unknown column '{name}' in 'field list'") for name in ("date", "day"))
+
+    assert first.template == second.template
+
+
+def test_a_short_first_sentence_does_not_say_why():
+    error = error_of("Error: Nothing was changed. Several places match this. Be exact.")
+
+    assert error.shown == "Nothing was changed. Several places match this"
+
+
+def test_a_message_goes_on_after_a_quotation_of_several_lines():
+    text = "Error: The text `{}\nsecond line\n` is not in the file {}.\nmore"
+
+    first, second = (
+        error_of(text.format(cited, path)) for cited, path in (("one()", "a.py"), ("two(3)", "b/c.py"))
+    )
+
+    assert first.template == second.template == "the text `…` is not in the file …"
+    assert first.raw in text.format("one()", "a.py")
+
+
+def test_the_exit_status_above_the_output_is_not_the_message():
+    error = error_of("Exit code 2\nmake went wrong somewhere", "shell", is_error=True)
+
+    assert error.raw == "make went wrong somewhere"
+
+
+def test_a_status_by_another_name_marks_a_failure():
+    assert error_of('{"response_status": "Error", "message": "no data for this month"}') is not None
 
 
 def test_a_piece_of_the_statement_cited_by_the_database_is_masked():

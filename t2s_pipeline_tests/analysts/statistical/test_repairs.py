@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from t2s_pipeline.analysts.statistical.phrasing import StatisticalMerger
-from t2s_pipeline.analysts.statistical.repairs import mine_repairs
+from t2s_pipeline.analysts.statistical.repairs import find_repairs, mine_repairs
 from t2s_pipeline.analysts.statistical.repeats import mine_repeats
 from t2s_pipeline_tests.builders import call, run_of, sql, system, user
 
@@ -100,6 +100,43 @@ def test_a_refusal_that_was_never_put_right_says_so():
     lessons = [lesson for number in (1, 2) for lesson in mine_repairs(refused(number))]
 
     assert "no retry got through" in headline(lessons)
+
+
+def test_a_look_at_the_data_is_not_the_fix():
+    code = "frame = read_csv('a.csv')\nprint({})"
+    run = run_of(
+        call("run_python", {"code": code.format("frame['Total'].sum()")}, "KeyError: 'Total'", failed=True),
+        call("run_python", {"code": code.format("frame.columns")}, "['total_amount']"),
+        call("run_python", {"code": code.format("frame['total_amount'].sum()")}, "7"),
+    )
+
+    (lesson,) = mine_repairs(run)
+
+    assert lesson.do == "Take names from what earlier code printed; do not guess them."
+    assert "total_amount" in lesson.evidence[-1].quote
+
+
+def test_commands_that_only_begin_in_the_same_folder_are_not_one_attempt():
+    run = run_of(
+        call("bash", {"command": "cd /srv/project/source && make all"}, "make: no rule", failed=True),
+        call("bash", {"command": "cd /srv/project/source && grep -n rule Makefile"}, "rule"),
+    )
+
+    assert find_repairs(run)[0].worked is None
+
+
+def test_a_name_that_is_only_part_of_the_code_a_message_cites_was_not_refused():
+    query = "SELECT price FROM {} WHERE price > 3"
+    refused = "You have an error in your SQL syntax near 'price FROM table WHERE price > 3' at line 1"
+    run = run_of(
+        sql(query.format("table"), refused, failed=True),
+        sql("DESCRIBE goods", "cost INT"),
+        sql("SELECT cost FROM goods WHERE cost > 3"),
+    )
+
+    changes = find_repairs(run)[0].changes
+
+    assert changes and not any(change.named for change in changes)
 
 
 def test_a_message_that_says_nothing_gives_no_rule():

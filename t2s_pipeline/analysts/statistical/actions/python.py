@@ -32,6 +32,8 @@ _SAVING = frozenset(
 _MATCHING = frozenset(("startswith", "endswith"))
 MAX_LITERAL = 30
 WITHOUT_OPTIONS = " without options"
+_PLAIN_END = f"()`{WITHOUT_OPTIONS}"
+_OPTION = re.compile(r"(`[^(]*)\((\w+)=")
 _WRITTEN_FORMULA = re.compile(r"^=[A-Z]+\(|^=[A-Z$]+\d")
 
 
@@ -52,7 +54,38 @@ def abstract(code: str) -> Action:
     return Action("python", name, features, code)
 
 
-@lru_cache(maxsize=20_000)
+def snippet(code: str, feature: str) -> str | None:
+    """The first line of a program that has a feature; None when it cannot be told apart."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    imported = _imported(tree)
+    told = re.match(r"(`[^`]+`) without `", feature)
+    wanted = f"{told[1]}{WITHOUT_OPTIONS}" if told else feature
+    lines = [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.stmt | ast.expr) and wanted in _features_at(node, imported)
+    ]
+    return code.splitlines()[min(lines) - 1].strip() if lines else None
+
+
+def _features_at(node: ast.AST, imported: frozenset[str]) -> set[str]:
+    """Features that a node has by itself."""
+    if not isinstance(node, ast.Call):
+        return _features_of_statement(node)
+    name = _called(node.func, imported)
+    bare = (name or "").strip(".()")
+    found = _checks([node.args[0]]) if bare in _MATCHING and node.args else set()
+    if bare in _SAVING:
+        found.add(SAVES)
+    return found if name is None or bare in _COMMON else found | _features_of_call(name, node)
+
+
+@lru_cache(maxsize=4_096)
 def _read(code: str) -> tuple[str, tuple[str, ...]]:
     try:
         with warnings.catch_warnings():
@@ -63,21 +96,13 @@ def _read(code: str) -> tuple[str, tuple[str, ...]]:
     calls: list[str] = []
     features: set[str] = set()
     imported = _imported(tree)
-    saves = False
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            name = _called(node.func, imported)
-            bare = (name or "").strip(".()")
-            saves = saves or bare in _SAVING
-            if bare in _MATCHING and node.args:
-                features |= _checks([node.args[0]])
-            if name is None or bare in _COMMON:
-                continue
+        features |= _features_at(node, imported)
+        name = _called(node.func, imported) if isinstance(node, ast.Call) else None
+        if name is not None and name.strip(".()") not in _COMMON:
             calls.append(name)
-            features |= _features_of_call(name, node)
-        else:
-            features |= _features_of_statement(node)
-    features.add(SAVES if saves else READS)
+    if SAVES not in features:
+        features.add(READS)
     named = [call for call in calls if not call.startswith(".")] or calls
     return (named[0] if named else "Python"), tuple(sorted(features))
 
@@ -97,14 +122,23 @@ def plain(name: str) -> str:
     return f"`{name}`{WITHOUT_OPTIONS}"
 
 
-def without_options(feature: str, all_features: Iterable[str]) -> str | None:
-    """A `plain` feature told by the options other programs give that call: `load_workbook()` without
-    `data_only`. None where no program gives any: then it says nothing.
+def by_options(features: Iterable[str]) -> dict[str, str | None]:
+    """The `plain` features among these, each told by the options that others of them give the same call:
+    `load_workbook()` without `data_only`. None where no program gives any: then the feature says nothing.
     """
-    function = feature.removesuffix(f"()`{WITHOUT_OPTIONS}")
-    given = (re.match(rf"{re.escape(function)}\((\w+)=", other) for other in all_features)
-    options = sorted({match[1] for match in given if match})
-    return f"{function}()` without " + " or ".join(f"`{name}`" for name in options) if options else None
+    options: dict[str, set[str]] = {}
+    bare: list[str] = []
+    for feature in features:
+        if feature.endswith(_PLAIN_END):
+            bare.append(feature)
+        elif match := _OPTION.match(feature):
+            options.setdefault(match[1], set()).add(match[2])
+    return {feature: _told(feature.removesuffix(_PLAIN_END), options) for feature in bare}
+
+
+def _told(function: str, options: Mapping[str, set[str]]) -> str | None:
+    given = sorted(options.get(function, ()))
+    return f"{function}()` without " + " or ".join(f"`{name}`" for name in given) if given else None
 
 
 def _features_of_statement(node: ast.AST) -> set[str]:

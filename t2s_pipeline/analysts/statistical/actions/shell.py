@@ -43,7 +43,7 @@ def abstract(code: str) -> Action:
     return Action("shell", name, features, code)
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=16_384)
 def _read(code: str) -> tuple[str, tuple[str, ...]]:
     commands = _split(code)
     names: list[str] = []

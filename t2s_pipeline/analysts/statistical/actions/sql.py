@@ -57,6 +57,10 @@ def abstract(code: str) -> Action:
     return Action("sql", name, features, code)
 
 
+_LONGEST = 20_000
+"""Characters of a statement that is parsed: no agent writes longer ones, and walking them takes long."""
+
+
 def snippet(code: str, feature: str) -> str | None:
     """The part of a statement that has a feature, as SQL; None when it cannot be told apart."""
     try:
@@ -67,11 +71,23 @@ def snippet(code: str, feature: str) -> str | None:
         for node in tree.walk():
             if feature in _features_of(node):
                 shown = node.parent if isinstance(node, exp.Distinct) else node
-                return "SELECT DISTINCT …" if isinstance(shown, exp.Select) else (shown or node).sql()
+                if isinstance(shown, exp.Select):
+                    return f"SELECT DISTINCT {', '.join(column.sql() for column in shown.expressions)} FROM …"
+                return (shown or node).sql()
     return None
 
 
-@lru_cache(maxsize=50_000)
+def tables(code: str) -> set[str]:
+    """Names of the tables that a statement reads, in lower case; its common table expressions are none."""
+    try:
+        trees = [tree for tree in sqlglot.parse(code, dialect=_dialect(code)) if tree]
+    except (SqlglotError, RecursionError):
+        return set()
+    named = {node.name.lower() for tree in trees for node in tree.find_all(exp.Table)}
+    return named - {node.alias.lower() for tree in trees for node in tree.find_all(exp.CTE)} - {""}
+
+
+@lru_cache(maxsize=16_384)
 def _read(shape: str) -> tuple[str, tuple[str, ...]]:
     match = _STATEMENT.match(shape)
     if match is None:
@@ -81,6 +97,8 @@ def _read(shape: str) -> tuple[str, tuple[str, ...]]:
     if _SCHEMA.search(shape):
         features.add(INSPECTS)
     if name in ("SELECT", "INSERT", "UPDATE", "DELETE", "CREATE"):
+        if len(shape) > _LONGEST:
+            return name, tuple(sorted(features | {UNPARSED}))
         try:
             trees = [tree for tree in sqlglot.parse(shape, dialect=_dialect(shape)) if tree]
         except (SqlglotError, RecursionError):
@@ -117,6 +135,9 @@ _BY_NODE: dict[type[exp.Expr], str] = {
     exp.Coalesce: "COALESCE",
     exp.Round: "ROUND",
 }
+
+KEYWORDS = frozenset(label for label in _BY_NODE.values() if label.isupper()) | {"JOIN", "LIMIT"}
+"""Features that are the keyword itself."""
 
 
 def _clauses(tree: exp.Expr) -> set[str]:

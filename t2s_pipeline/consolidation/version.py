@@ -1,0 +1,11 @@
+"""The version of the code that decides what clusters come out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from t2s_pipeline.analysts.version import source_version
+from t2s_pipeline.traces import legible, permitted
+
+CLUSTERS_VERSION = source_version([Path(__file__).parent, Path(permitted.__file__), Path(legible.__file__)])
+"""Changes whenever the same lessons could give other clusters."""
