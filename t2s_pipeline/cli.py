@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from getpass import getuser
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from pydantic import BaseModel
@@ -21,7 +22,10 @@ from t2s_pipeline.commands.plain import Console
 from t2s_pipeline.errors import T2SError
 
 if TYPE_CHECKING:
+    from t2s_pipeline.pipeline import Pipeline
     from t2s_pipeline.settings import Settings
+
+Found = TypeVar("Found", bound=BaseModel)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -81,19 +85,15 @@ def run(
     """Read what is new in the inbox and bring the skills up to date."""
     from t2s_pipeline.commands.running import run as run_pipeline
     from t2s_pipeline.commands.screen import ScreenDisplay, show_run, show_setbacks
-    from t2s_pipeline.pipeline import pipeline_at
 
-    pipeline = pipeline_at(_settings(data, engine))
+    pipeline = _pipeline(data, engine)
     errors = _terminal()
     try:
         summary = run_pipeline(pipeline, ScreenDisplay(errors), skill=skill)
     except KeyboardInterrupt:
         errors.print("Interrupted. What was finished stays; the next run does the rest.")
         raise typer.Exit(_INTERRUPTED) from None
-    if as_json:
-        _print_json(summary)
-    else:
-        show_run(Console(), summary, pipeline.paths)
+    _tell(summary, lambda console, told: show_run(console, told, pipeline.paths), as_json)
     for failure in summary.failures:
         errors.print(f"Not finished: {failure}", style="red", markup=False, highlight=False)
     if summary.not_analysed:
@@ -124,29 +124,26 @@ def plan(
     """What a run with the llm engine would ask and cost; nothing is asked."""
     from t2s_pipeline.commands.planning import plan as plan_of
     from t2s_pipeline.commands.screen import show_plan
-    from t2s_pipeline.pipeline import pipeline_at
 
-    found = plan_of(pipeline_at(_settings(data, EngineName.llm)), skill=skill)
-    if as_json:
-        _print_json(found)
-    else:
-        show_plan(Console(), found)
+    found = plan_of(_pipeline(data, EngineName.llm), skill=skill)
+    _tell(found, show_plan, as_json)
 
 
 @app.command()
 def status(data: Data = None, engine: EngineOption = None, as_json: AsJson = False) -> None:
     """What there is of each skill, what is left to do, what could not be read, and what is held."""
     from t2s_pipeline.commands.screen import show_status
+    from t2s_pipeline.commands.status import Status
     from t2s_pipeline.commands.status import status as status_of
     from t2s_pipeline.commands.trace_screen import show_held
-    from t2s_pipeline.pipeline import pipeline_at
 
-    found = status_of(pipeline_at(_settings(data, engine)))
-    if as_json:
-        _print_json(found)
-    else:
-        show_status(Console(), found)
-        show_held(Console(), found.held)
+    found = status_of(_pipeline(data, engine))
+
+    def show(console: Console, told: Status) -> None:
+        show_status(console, told)
+        show_held(console, told.held)
+
+    _tell(found, show, as_json)
 
 
 @app.command()
@@ -165,14 +162,9 @@ def explain(
     path, line = _place(place)
     store = None
     if not explains_itself(path):
-        from t2s_pipeline.pipeline import pipeline_at
-
-        store = pipeline_at(_settings(data)).store
+        store = _pipeline(data).store
     explanation = explain_line(path, line, store=store)
-    if as_json:
-        _print_json(explanation)
-    else:
-        show_explanation(Console(), explanation, path)
+    _tell(explanation, lambda console, told: show_explanation(console, told, path), as_json)
 
 
 @app.command()
@@ -184,14 +176,10 @@ def impact(
     """What rests on a trace: the lessons it taught, and the lines of the skill that say them."""
     from t2s_pipeline.commands.impact import impact as impact_of
     from t2s_pipeline.commands.skill_screen import show_impact
-    from t2s_pipeline.pipeline import pipeline_at
 
-    pipeline = pipeline_at(_settings(data))
+    pipeline = _pipeline(data)
     found = impact_of(pipeline, trace)
-    if as_json:
-        _print_json(found)
-    else:
-        show_impact(Console(), found, pipeline.paths.skills)
+    _tell(found, lambda console, told: show_impact(console, told, pipeline.paths.skills), as_json)
 
 
 @app.command("release-trace")
@@ -212,13 +200,9 @@ def release_trace(
     """Let held traces teach, after a person has looked at why they are held (`t2s status`)."""
     from t2s_pipeline.commands.holding import release
     from t2s_pipeline.commands.trace_screen import show_released
-    from t2s_pipeline.pipeline import pipeline_at
 
-    done = release(pipeline_at(_settings(data)), traces, by=by, now=datetime.now(tz=UTC))
-    if as_json:
-        _print_json(done)
-    else:
-        show_released(Console(), done)
+    done = release(_pipeline(data), traces, by=by, now=datetime.now(tz=UTC))
+    _tell(done, show_released, as_json)
 
 
 @app.command()
@@ -233,17 +217,13 @@ def forget(
     from t2s_pipeline.commands.forgetting import forget as forget_traces
     from t2s_pipeline.commands.screen import ScreenDisplay
     from t2s_pipeline.commands.trace_screen import show_receipt
-    from t2s_pipeline.pipeline import pipeline_at
 
-    pipeline = pipeline_at(_settings(data, engine))
+    pipeline = _pipeline(data, engine)
     errors, now = _terminal(), datetime.now(tz=UTC)
     with executor(pipeline.paths, now=now) as maker:
         showing = ScreenDisplay(errors).consolidating
         receipt = forget_traces(pipeline, traces, maker, now=now, showing=showing)
-    if as_json:
-        _print_json(receipt)
-    else:
-        show_receipt(Console(), receipt)
+    _tell(receipt, show_receipt, as_json)
     for failure in receipt.failures:
         errors.print(f"Not finished: {failure}", style="red", markup=False, highlight=False)
     raise typer.Exit(1 if receipt.failures else 0)
@@ -254,13 +234,9 @@ def log(skill: Skill, data: Data = None, as_json: AsJson = False) -> None:
     """The versions of a skill, newest first, and which one is in place."""
     from t2s_pipeline.commands.history import log as log_of
     from t2s_pipeline.commands.skill_screen import show_log
-    from t2s_pipeline.pipeline import pipeline_at
 
-    found = log_of(pipeline_at(_settings(data)), skill)
-    if as_json:
-        _print_json(found)
-    else:
-        show_log(Console(), found)
+    found = log_of(_pipeline(data), skill)
+    _tell(found, show_log, as_json)
 
 
 @app.command()
@@ -274,13 +250,9 @@ def diff(
     """What changed between two versions of a skill, named by their first digits."""
     from t2s_pipeline.commands.history import diff as diff_of
     from t2s_pipeline.commands.skill_screen import show_diff
-    from t2s_pipeline.pipeline import pipeline_at
 
-    found = diff_of(pipeline_at(_settings(data)), skill, before, after)
-    if as_json:
-        _print_json(found)
-    else:
-        show_diff(Console(), found)
+    found = diff_of(_pipeline(data), skill, before, after)
+    _tell(found, show_diff, as_json)
 
 
 @app.command()
@@ -293,13 +265,9 @@ def rollback(
     """Put an earlier version of a skill in place; unpublished hand edits are kept as a version."""
     from t2s_pipeline.commands.history import rollback as roll_back
     from t2s_pipeline.commands.skill_screen import show_rollback
-    from t2s_pipeline.pipeline import pipeline_at
 
-    done = roll_back(pipeline_at(_settings(data)), skill, version, now=datetime.now(tz=UTC))
-    if as_json:
-        _print_json(done)
-    else:
-        show_rollback(Console(), done)
+    done = roll_back(_pipeline(data), skill, version, now=datetime.now(tz=UTC))
+    _tell(done, show_rollback, as_json)
 
 
 @app.command()
@@ -316,13 +284,9 @@ def export(
     """Copy a published skill to where agents load it from (`.claude/skills`), or pack it as one file."""
     from t2s_pipeline.commands.exporting import export as export_to
     from t2s_pipeline.commands.skill_screen import show_export
-    from t2s_pipeline.pipeline import pipeline_at
 
-    done = export_to(pipeline_at(_settings(data)), skill, to, force=force)
-    if as_json:
-        _print_json(done)
-    else:
-        show_export(Console(), done)
+    done = export_to(_pipeline(data), skill, to, force=force)
+    _tell(done, show_export, as_json)
 
 
 @app.command()
@@ -335,10 +299,7 @@ def check(
     from t2s_pipeline.commands.skill_screen import show_check
 
     found = check_at(path)
-    if as_json:
-        _print_json(found)
-    else:
-        show_check(Console(), found)
+    _tell(found, show_check, as_json)
     raise typer.Exit(1 if found.problems else 0)
 
 
@@ -349,10 +310,7 @@ def inspect(file: Path, data: Data = None, as_json: AsJson = False) -> None:
     from t2s_pipeline.commands.screen import show_inspection
 
     inspection = inspect_file(file, _settings(data))
-    if as_json:
-        _print_json(inspection)
-    else:
-        show_inspection(Console(), inspection)
+    _tell(inspection, show_inspection, as_json)
     raise typer.Exit(0 if inspection.traces else 1)
 
 
@@ -363,10 +321,7 @@ def formats(as_json: AsJson = False) -> None:
     from t2s_pipeline.commands.screen import show_formats
 
     found = list_formats()
-    if as_json:
-        _print_json(found)
-    else:
-        show_formats(Console(), found)
+    _tell(found, show_formats, as_json)
 
 
 @app.command()
@@ -403,6 +358,12 @@ def _settings(data: Path | None, engine: EngineName | None = None) -> Settings:
     return settings.model_copy(update={name: value for name, value in given.items() if value})
 
 
+def _pipeline(data: Path | None, engine: EngineName | None = None) -> Pipeline:
+    from t2s_pipeline.pipeline import pipeline_at
+
+    return pipeline_at(_settings(data, engine))
+
+
 def _terminal() -> Console:
     """A console on standard error as it is now: while Dagster runs a job in this process, it redirects
     the stream itself through a file, in which a progress bar is no use.
@@ -418,20 +379,27 @@ def _place(text: str) -> tuple[Path, int | None]:
     return Path(text), None
 
 
-def _print_json(value: BaseModel) -> None:
-    sys.stdout.write(value.model_dump_json(indent=2) + "\n")
+def _tell(found: Found, show: Callable[[Console, Found], None], as_json: bool) -> None:
+    """Print what was found: as one JSON object, or as `show` does."""
+    if as_json:
+        sys.stdout.write(found.model_dump_json(indent=2) + "\n")
+    else:
+        show(Console(), found)
 
 
 def main() -> None:
     """The entry point of `t2s`. What a user can put right is told in one sentence, without a traceback."""
     try:
         app()
-    except T2SError as error:
-        Console(stderr=True).print(f"t2s: {error}", style="red", markup=False, highlight=False)
-        sys.exit(1)
     except BrokenPipeError:
         # The reader of the output has gone (`t2s status | head`); Python would complain while closing it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (T2SError, OSError) as error:
+        told = str(error)
+        if isinstance(error, OSError) and error.filename:
+            told = f"{error.filename}: {error.strerror}"
+        Console(stderr=True).print(f"t2s: {told}", style="red", markup=False, highlight=False)
         sys.exit(1)
 
 

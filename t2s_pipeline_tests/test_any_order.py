@@ -33,6 +33,8 @@ from t2s_pipeline_tests.builders import record_of, user
 from t2s_pipeline_tests.consolidation.builders import SKILL, PlainMerger, any_lesson
 from t2s_pipeline_tests.samples.make_samples import ROOT
 
+pytestmark = pytest.mark.slow
+
 INBOX = ROOT / "data" / "inbox"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 

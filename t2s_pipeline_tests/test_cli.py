@@ -255,3 +255,13 @@ def test_only_the_skill_that_was_asked_for_is_brought_up_to_date(tmp_path: Path)
     assert [skill["name"] for skill in only["skills"]] == only["updated"] == ["seating"]
     assert rest["updated"] == ["booking"]
     assert [skill["name"] for skill in rest["skills"]] == ["booking", "seating"]
+
+
+def test_a_file_where_the_data_should_be_is_told_in_one_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "data"
+    file.write_text("not a folder")
+
+    done = t2s("status", "--data", str(file))
+
+    assert done.returncode == 1
+    assert done.stderr == f"t2s: {file}: File exists\n"

@@ -29,6 +29,8 @@ from t2s_pipeline.traces.redaction.config import RedactionConfig
 from t2s_pipeline_tests.assets.builders import drop, pipeline_in
 from t2s_pipeline_tests.llm.server import LocalServer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def pipeline(tmp_path: Path) -> Pipeline:
@@ -114,6 +116,7 @@ def test_a_skill_is_behind_until_its_directory_is_made_from_what_is_there(pipeli
     assert names(pipeline) == []
 
 
+@pytest.mark.slow
 def test_what_a_skill_is_made_from_looks_the_same_from_every_process(pipeline: Pipeline) -> None:
     """Sets have another order in each process; a digest that shows it makes every run consolidate anew."""
     drop(pipeline, "booking", "a.jsonl", range(2))

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from t2s_pipeline.commands.holding import held_traces
 from t2s_pipeline.commands.status import LeftToDo, SkillStatus, left_to_do, skill_statuses
 from t2s_pipeline.errors import T2SError
 from t2s_pipeline.outstanding import plan_inbox, skills_behind, what_is_left
@@ -42,6 +43,8 @@ class RunSummary(BaseModel):
     quarantined: int
     """Files and records that could not be read: all that are known now."""
     new_quarantined: int
+    held: int
+    """Traces that carry instructions for their reader and wait for a person; all there are now."""
     lessons: int
     clusters: int
     skills: list[PublishedSkill]
@@ -122,6 +125,7 @@ def run(pipeline: Pipeline, display: Display, *, skill: str | None = None) -> Ru
         new_traces=counts.read,
         quarantined=sum(status.quarantined for status in statuses),
         new_quarantined=counts.quarantined,
+        held=sum(skill in (None, one.skill) for one in held_traces(pipeline)),
         lessons=sum(status.lessons for status in statuses),
         clusters=sum(status.clusters for status in statuses),
         skills=[published for status in statuses if (published := _published(status))],

@@ -98,6 +98,7 @@ def show_run(console: Console, summary: RunSummary, paths: DataPaths) -> None:
     ):
         table.add_row(words, f"{number:,}", f"{new:,} new" if new else "")
     for words, number in (
+        ("traces held", summary.held),
         ("lessons refused", summary.refused),
         ("traces not analysed", summary.not_analysed),
         ("rules without the model's words", summary.unworded),
@@ -114,8 +115,12 @@ def show_run(console: Console, summary: RunSummary, paths: DataPaths) -> None:
         console.print(_skills_table(summary))
         if summary.updated:
             console.print(f"Updated: [green]{escape(', '.join(summary.updated))}[/green]")
-        skill_file = f"{short_path(summary.skills[0].path)}/SKILL.md"
         say = plainly(console)
+        for skill in summary.skills:
+            if not skill.rules:
+                say(f"{skill.name}: no finding has enough support for a rule yet ({_t2s(paths, 'status')}).")
+        first = next((one for one in summary.skills if one.name in summary.updated), summary.skills[0])
+        skill_file = f"{short_path(first.path)}/SKILL.md"
         say("\nNext:")
         say(f"  read it            less {skill_file}")
         say(f"  why is a line in?  {_t2s(paths, 'explain')} {skill_file}:LINE")

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from t2s_pipeline.analysts.version import KEPT, read_by_model
 from t2s_pipeline.commands.holding import Held, held_traces
-from t2s_pipeline.outstanding import Unfinished, skills_behind, unfinished_batches, what_is_left
+from t2s_pipeline.outstanding import Unfinished, plan_inbox, skills_behind, unfinished_batches, what_is_left
 from t2s_pipeline.pipeline import Pipeline
 from t2s_pipeline.store import queries, taught
 from t2s_pipeline.traces.inbox import Batch
@@ -110,7 +110,9 @@ class Status(BaseModel):
 
 
 def status(pipeline: Pipeline) -> Status:
-    """What there is, and what is left to do."""
+    """What there is, and what is left to do: new files in the inbox are planned, so that they count."""
+    if pipeline.paths.inbox.is_dir():
+        plan_inbox(pipeline)
     rows = queries.quarantine_rows(pipeline.store).to_dicts()
     return Status(
         data=str(pipeline.paths.root),

@@ -257,7 +257,7 @@ def _judged(
     if len(free) < 2:
         return findings, [], Effort()
     judged = judge_findings(free, merger, embedder, nodes)
-    joined = [join_findings(free[index] for index in group) for group in judged.same]
+    joined = [join_findings([free[index] for index in group]) for group in judged.same]
     taken = {finding.key for finding in free}
     kept = [finding for finding in findings if finding.key not in taken]
     opposed = [(free[one].lesson_ids[0], free[other].lesson_ids[0]) for one, other in judged.opposed]

@@ -90,7 +90,7 @@ class Drafting:
         if not several:
             return list(drafts), Effort()
         gone = {draft.cluster_id for group in several for draft in group}
-        joined = [join_findings(draft.finding for draft in group) for group in several]
+        joined = [join_findings([draft.finding for draft in group]) for group in several]
         whole, effort = self.drafts_of(joined)
         return [*(draft for draft in drafts if draft.cluster_id not in gone), *whole], effort
 

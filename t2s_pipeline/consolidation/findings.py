@@ -109,9 +109,8 @@ def findings_of(exact: Iterable[Exact]) -> Findings:
     return Findings(sorted(found, key=lambda finding: finding.key), sorted(across))
 
 
-def join_findings(findings: Iterable[Finding]) -> Finding:
+def join_findings(findings: Sequence[Finding]) -> Finding:
     """Several findings as one."""
-    findings = list(findings)
     if len(findings) == 1:
         return findings[0]
     members = chain.from_iterable(finding.members for finding in findings)

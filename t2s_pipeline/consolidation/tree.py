@@ -46,9 +46,18 @@ def judge_findings(
     A topic the engine cannot answer for stays as it is: nothing in it is joined.
     """
     topics = [topic for topic in topics_of(findings, embedder, merger.fan_in) if len(topic) > 1]
-    answers = in_threads(
-        lambda topic: _judge([findings[index] for index in topic], merger, nodes), topics, merger.concurrency
-    )
+    keys = [
+        node_key("topic", [findings[index].key for index in topic], merger.name, merger.version)
+        for topic in topics
+    ]
+    kept = [_kept(key, len(topic), nodes) for key, topic in zip(keys, topics, strict=True)]
+    missing = [
+        (key, [findings[index] for index in topic])
+        for key, topic, known in zip(keys, topics, kept, strict=True)
+        if known is None
+    ]
+    told = iter(in_threads(lambda one: _asked(*one, merger, nodes), missing, merger.concurrency))
+    answers = [(known, Effort(kept=1)) if known is not None else next(told) for known in kept]
     alone = set(range(len(findings)))
     same: list[tuple[int, ...]] = []
     opposed: list[tuple[int, int]] = []
@@ -103,14 +112,17 @@ def _hash_bit(finding: Finding, position: int) -> int:
     return digest >> (_HASH_BITS - 1 - position) & 1
 
 
-def _judge(topic: Sequence[Finding], merger: InductiveMerger, nodes: Nodes) -> tuple[Judgement, Effort]:
-    key = node_key("topic", [finding.key for finding in topic], merger.name, merger.version)
+def _kept(key: str, findings: int, nodes: Nodes) -> Judgement | None:
     body = nodes.get(key)
-    if body is not None:
-        try:
-            return _checked(Judgement.model_validate_json(body), len(topic)), Effort(kept=1)
-        except (ValidationError, ValueError):
-            pass  # damaged on disk: ask again and overwrite it
+    try:
+        return _checked(Judgement.model_validate_json(body), findings) if body is not None else None
+    except (ValidationError, ValueError):
+        return None  # damaged on disk: ask again and overwrite it
+
+
+def _asked(
+    key: str, topic: Sequence[Finding], merger: InductiveMerger, nodes: Nodes
+) -> tuple[Judgement, Effort]:
     stated = [Stated(kind=finding.kind, signature=finding.signature) for finding in topic]
     judgement, calls, answered = ask(lambda: _checked(merger.judge(stated), len(topic)))
     if judgement is None or not answered:

@@ -11,7 +11,7 @@ import polars as pl
 
 from t2s_pipeline.consolidation.embed import Embedder, Vectors
 from t2s_pipeline.consolidation.merge import in_threads
-from t2s_pipeline.consolidation.nodes import node_key, write_parquet
+from t2s_pipeline.consolidation.nodes import write_parquet
 from t2s_pipeline.errors import T2SError
 
 _SCHEMA = pl.Schema({"key": pl.String(), "embedder": pl.String(), "vector": pl.Binary()})
@@ -51,7 +51,8 @@ class KeptVectors:
         def told(batch: Sequence[str]) -> dict[str, bytes]:
             vectors = self._embedder.embed([wanted[key] for key in batch])
             new = {key: vector.tobytes() for key, vector in zip(batch, vectors, strict=True)}
-            self._write([(key, self.name, body) for key, body in new.items()])
+            columns = {"key": list(new), "embedder": self.name, "vector": list(new.values())}
+            self._write(pl.DataFrame(columns, schema=_SCHEMA))
             return new
 
         for new in in_threads(told, batches, self._embedder.concurrency):
@@ -69,9 +70,9 @@ class KeptVectors:
             return
         files = list(self._directory.iterdir())
         rows = self._rows()
-        used = rows.filter(pl.col("key").is_in(list(self._used)))
+        used = rows.filter(pl.col("key").is_in(self._used))
         if len(files) > 1 or used.height < rows.height:
-            whole = self._write(used.rows())
+            whole = self._write(used)
             for file in files:
                 if file != whole:
                     file.unlink(missing_ok=True)
@@ -86,7 +87,9 @@ class KeptVectors:
                 continue
         return pl.concat(found).unique(["key", "embedder"], keep="first", maintain_order=True)
 
-    def _write(self, rows: Sequence[tuple[str, str, bytes]]) -> Path:
-        path = self._directory / f"{node_key('vectors', [(key, name) for key, name, _ in rows])}.parquet"
-        write_parquet(path, pl.DataFrame(rows, schema=_SCHEMA, orient="row"))
+    def _write(self, rows: pl.DataFrame) -> Path:
+        """Into a file that is named after the texts in it."""
+        name = sha256("\n".join([*rows["key"], *rows["embedder"]]).encode()).hexdigest()
+        path = self._directory / f"{name}.parquet"
+        write_parquet(path, rows)
         return path

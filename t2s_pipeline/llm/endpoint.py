@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from itertools import chain
@@ -26,6 +26,12 @@ TOO_LONG = re.compile(r"context.{0,20}(?:length|size|window)|too (?:large|long|m
 _CONNECT_S = 10.0
 _WORDS_KEPT = 400
 """Characters of an endpoint's error message that go into a record."""
+MOST_BYTES = 64 << 20
+"""Bytes of a reply that are read. A chat reply has kilobytes, the vectors of a question a few megabytes."""
+MOST_PACKED_BYTES = 256 << 10
+"""The same of a compressed reply, which may unpack to a thousand times as much."""
+_MOST_TOKENS = 10**9
+"""A larger count of tokens is no count."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,8 @@ class Endpoint:
                 limits=httpx2.Limits(
                     max_connections=settings.max_in_flight + 1,
                     max_keepalive_connections=settings.max_in_flight + 1,
-                )
+                ),
+                event_hooks={"response": [_bound]},
             ),
         )
 
@@ -122,6 +129,8 @@ class Endpoint:
             raise _timeout(self._settings.call_timeout_s) from error
         except (openai.APIConnectionError, httpx2.HTTPError) as error:
             cause = error.__cause__ or error
+            if isinstance(cause, _TooLong):
+                raise Setback("server_error", str(cause), retry=True, billed=True) from error
             raise Setback(
                 "connection",
                 f"no connection to {self._settings.base_url}: {type(cause).__name__} {cause}".strip(),
@@ -146,6 +155,36 @@ class Endpoint:
     async def close(self) -> None:
         """Close the connections."""
         await self._api.close()
+
+
+class _TooLong(httpx2.ReadError):
+    """A reply that does not end where any reply would have ended."""
+
+
+class _Bounded(httpx2.AsyncByteStream):
+    """A body of which no more than so many bytes are read."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream, most: int) -> None:
+        self._stream = stream
+        self._most = most
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        read = 0
+        async for chunk in self._stream:
+            read += len(chunk)
+            if read > self._most:
+                raise _TooLong(f"the reply has more than {self._most:,} bytes")
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+async def _bound(response: httpx2.Response) -> None:
+    """Has no more read of a reply than fits into memory."""
+    packed = response.headers.get("content-encoding", "identity") != "identity"
+    if isinstance(response.stream, httpx2.AsyncByteStream):
+        response.stream = _Bounded(response.stream, MOST_PACKED_BYTES if packed else MOST_BYTES)
 
 
 def _timeout(seconds: float) -> Setback:
@@ -215,13 +254,14 @@ def read_reply(content: bytes) -> RawReply:
         body = orjson.loads(content)
         choice = body["choices"][0]
         message = choice.get("message") or {}
-        usage = body.get("usage") or {}
-        details = usage.get("prompt_tokens_details") or {}
+        usage = _object(body.get("usage"))
+        details = _object(usage.get("prompt_tokens_details"))
+        finish_reason, refusal = choice.get("finish_reason"), message.get("refusal")
         cached = details.get("cached_tokens", usage.get("prompt_cache_hit_tokens"))
         return RawReply(
             text=_text(message.get("content")),
-            finish_reason=choice.get("finish_reason"),
-            refusal=message.get("refusal") or None,
+            finish_reason=finish_reason if isinstance(finish_reason, str) else None,
+            refusal=str(refusal)[:_WORDS_KEPT] if refusal else None,
             input_tokens=_count(usage.get("prompt_tokens")),
             output_tokens=_count(usage.get("completion_tokens")),
             cached_tokens=_count(cached),
@@ -244,7 +284,7 @@ def read_vectors(content: bytes, texts: int) -> RawVectors:
             raise ValueError(f"{len(data)} vectors of {lengths} numbers for {texts} texts")
         if not all(map(math.isfinite, chain.from_iterable(vectors))):
             raise ValueError("a vector with numbers that are none")
-        tokens = _count((body.get("usage") or {}).get("prompt_tokens"))
+        tokens = _count(_object(body.get("usage")).get("prompt_tokens"))
         return RawVectors(vectors, tokens)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         words = content[:_WORDS_KEPT].decode("utf-8", "replace")
@@ -260,4 +300,11 @@ def _text(content: object) -> str:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value <= _MOST_TOKENS else None
+
+
+def _object(value: object) -> dict[str, Any]:
+    """What is told about a reply beside the reply; what is told in another form is not told."""
+    return value if isinstance(value, dict) else {}

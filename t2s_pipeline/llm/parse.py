@@ -16,10 +16,16 @@ from pydantic import BaseModel, ValidationError
 
 Model = TypeVar("Model", bound=BaseModel)
 
-_THOUGHTS = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
-_TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])', re.DOTALL)
+_MOST_TEXT = 1_000_000
+"""Characters of a reply that is read: many times what any number of tokens one would ask for can say."""
+_THOUGHT = re.compile(r"<think(?:ing)?>")
+_THOUGHT_ENDS = re.compile(r"</think(?:ing)?>")
+# A string that does not end goes on to the end of the text: nothing in it is looked at twice.
+_TRAILING_COMMA = re.compile(r'("(?:[^"\\]++|\\.)*+(?:"|\\?\Z))|,(?=\s*[}\]])', re.DOTALL)
 _OBJECT_STARTS_TRIED = 64
 """Places where an object may begin; more than this is prose full of braces, and reading stays linear."""
+_MOST_LOOKED_AT = 8_000_000
+"""Characters looked at for all these places together: in a very long text fewer are tried."""
 _PROBLEMS_TOLD = 6
 
 
@@ -29,6 +35,8 @@ class Unreadable(ValueError):
 
 def parse_reply(text: str, model: type[Model]) -> Model:
     """The object in `text` that fits `model`, the longest one where several do. Raises Unreadable."""
+    if len(text) > _MOST_TEXT:
+        raise Unreadable(f"the reply has more than {_MOST_TEXT:,} characters")
     found = sorted(json_objects(text), key=lambda item: -item[1])
     if not found:
         raise Unreadable("the reply holds no complete JSON object")
@@ -62,9 +70,10 @@ def parse_cut_off(text: str, model: type[Model]) -> Model:
 
 def json_objects(text: str) -> Iterator[tuple[dict[str, Any], int]]:
     """Every complete JSON object that is not inside another one, with its length in characters."""
-    text = _THOUGHTS.sub("", text)
+    text = _without_thoughts(text[:_MOST_TEXT])
     position, tried = 0, 0
-    while tried < _OBJECT_STARTS_TRIED and (start := text.find("{", position)) >= 0:
+    most = min(_OBJECT_STARTS_TRIED, 1 + _MOST_LOOKED_AT // (len(text) + 1))
+    while tried < most and (start := text.find("{", position)) >= 0:
         tried += 1
         decoded = _decode(text, start)
         if decoded is None:
@@ -72,6 +81,16 @@ def json_objects(text: str) -> Iterator[tuple[dict[str, Any], int]]:
             continue
         value, position = decoded
         yield value, position - start
+
+
+def _without_thoughts(text: str) -> str:
+    """The text without what a model thinks aloud before it answers; a thought that does not end stays."""
+    parts: list[str] = []
+    position = 0
+    while (begun := _THOUGHT.search(text, position)) and (ended := _THOUGHT_ENDS.search(text, begun.end())):
+        parts.append(text[position : begun.start()])
+        position = ended.end()
+    return "".join([*parts, text[position:]])
 
 
 def _decode(text: str, start: int) -> tuple[dict[str, Any], int] | None:

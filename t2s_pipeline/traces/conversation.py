@@ -171,8 +171,9 @@ def add_message(found: StepList, message: Json, *, error_prefix: str | None = No
         return
     source = _SOURCES.get(str(role))
     if source is None:
-        found.warnings.append(f"unknown role {role!r} taken as system")
-        source = "system"
+        # Never as system: what an operator says is not screened, and this may be what a tool answered.
+        found.warnings.append(f"unknown role {role!r} taken as user")
+        source = "user"
     if source != "agent":
         found.add(source, text, timestamp=timestamp)
         return

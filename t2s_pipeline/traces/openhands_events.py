@@ -133,7 +133,7 @@ class EventSteps:
             self._found.add("system", content_text(event.get("system_prompt")), timestamp=when)
         elif kind == "MessageEvent":
             message = event["llm_message"] if isinstance(event.get("llm_message"), dict) else {}
-            source = {"agent": "agent", "user": "user"}.get(str(event.get("source")), "system")
+            source = "agent" if event.get("source") == "agent" else "user"
             self._found.add(source, content_text(message.get("content")), timestamp=when)
         elif kind == "ActionEvent":
             self._sdk_action(event, when)

@@ -91,8 +91,8 @@ class ItemSteps:
             step["message"] = f"{step['message']}\n{text}" if step["message"] else text
             return
         self.close()
-        source = "user" if item.get("role", "user") == "user" and not _is_context(text) else "system"
-        self.found.add(source, text, timestamp=when)
+        by_operator = item.get("role") in ("system", "developer") or _is_context(text)
+        self.found.add("system" if by_operator else "user", text, timestamp=when)
 
     def _call(self, item: Json, kind: str, when: str | None) -> None:
         function = item.get("function")

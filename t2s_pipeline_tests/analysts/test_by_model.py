@@ -18,6 +18,8 @@ from t2s_pipeline.store.taught import failures
 from t2s_pipeline_tests.builders import record_of, sql, user
 from t2s_pipeline_tests.llm.server import LocalServer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def server(monkeypatch):

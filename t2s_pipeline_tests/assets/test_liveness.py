@@ -14,6 +14,8 @@ from t2s_pipeline.assets.team import MODEL_ENDPOINT
 from t2s_pipeline.definitions import build_definitions
 from t2s_pipeline.settings import DataPaths, Settings
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def paths(tmp_path: Path) -> DataPaths:

@@ -19,6 +19,8 @@ from t2s_pipeline.traces.ingest import ingest_batches
 from t2s_pipeline_tests.assets.builders import drop, pipeline_in
 from t2s_pipeline_tests.assets.daemon import Daemon, covered
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def pipeline(tmp_path: Path) -> Pipeline:

@@ -7,6 +7,8 @@ import pytest
 
 from t2s_pipeline_tests.benchmarks.bench_consolidation import KINDS, Kind, measure
 
+pytestmark = pytest.mark.slow
+
 Result = TypeVar("Result")
 
 

@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from t2s_pipeline_tests.benchmarks.many_skills import own_objections, publish_many
+
+pytestmark = pytest.mark.slow
 
 
 def test_generated_skills_pass_and_a_spoilt_one_is_named(tmp_path: Path) -> None:

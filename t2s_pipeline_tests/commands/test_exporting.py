@@ -98,6 +98,7 @@ def test_a_check_of_nothing_is_an_error(t2s: Terminal, tmp_path: Path) -> None:
     assert "is not a skill directory" in done.err
 
 
+@pytest.mark.slow
 def test_as_a_program_the_check_ends_with_its_verdict(room: Room) -> None:
     command = [sys.executable, "-m", "t2s_pipeline.cli", "check"]
 

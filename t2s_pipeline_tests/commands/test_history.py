@@ -12,6 +12,8 @@ from t2s_pipeline.assets.partitions import SKILLS
 from t2s_pipeline_tests.commands.in_process import Terminal
 from t2s_pipeline_tests.skills.builders import Room, airline
 
+pytestmark = pytest.mark.slow
+
 SKILL = "airline-service-desk"
 
 
@@ -84,6 +86,7 @@ def test_rolling_back_and_forward_moves_the_directory_and_the_store(tmp_path: Pa
     assert (forward["version"], forward["instead_of"], forward["skill"]) == (newest, oldest, SKILL)
 
 
+@pytest.mark.slow
 def test_rolling_back_is_a_materialisation_in_the_instance_that_is_there(tmp_path: Path) -> None:
     room, t2s = two_versions(tmp_path), Terminal(tmp_path)
     newest, oldest = versions(t2s)

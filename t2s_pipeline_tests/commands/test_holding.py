@@ -17,6 +17,8 @@ from t2s_pipeline_tests.assets.builders import REFUSAL, drop, pipeline_in
 from t2s_pipeline_tests.commands.in_process import Terminal
 from t2s_pipeline_tests.test_intake import HOSTILE
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def pipeline(tmp_path: Path) -> Pipeline:
@@ -103,6 +105,7 @@ def test_nobody_releases_a_trace_without_a_name(t2s: Terminal) -> None:
     assert (done.code, "--by NAME" in done.err) == (1, True)
 
 
+@pytest.mark.slow
 def test_a_released_trace_stays_released_when_the_store_is_built_anew(
     t2s: Terminal, pipeline: Pipeline
 ) -> None:

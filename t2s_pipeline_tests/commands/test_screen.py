@@ -80,6 +80,7 @@ def test_a_run_shows_what_was_not_analysed_refused_and_paid(tmp_path) -> None:
         new_traces=5,
         quarantined=0,
         new_quarantined=0,
+        held=0,
         lessons=7,
         clusters=3,
         skills=[],

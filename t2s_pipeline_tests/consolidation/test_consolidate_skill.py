@@ -28,6 +28,8 @@ from t2s_pipeline_tests.consolidation.builders import (
     worded,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:

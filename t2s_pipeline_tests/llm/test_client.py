@@ -323,6 +323,7 @@ def test_the_budget_is_not_overrun_by_calls_that_run_at_once(server: LocalServer
     assert sum(row.attempts for row in rows) == server.seen.chats
 
 
+@pytest.mark.slow
 def test_all_clients_of_a_process_share_one_budget(server: LocalServer, tmp_path: Path) -> None:
     async def until_it_is_spent(client: LLMClient) -> int:
         for number in range(1_000):

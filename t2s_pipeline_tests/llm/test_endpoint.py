@@ -1,10 +1,26 @@
 from __future__ import annotations
 
+import asyncio
+import socket
+import threading
+import zlib
+from contextlib import suppress
+from typing import Self
+
 import httpx2
 import openai
+import orjson
 import pytest
 
-from t2s_pipeline.llm.endpoint import Setback, read_reply, setback_of
+from t2s_pipeline.llm.endpoint import (
+    MOST_BYTES,
+    MOST_PACKED_BYTES,
+    Endpoint,
+    Setback,
+    read_reply,
+    setback_of,
+)
+from t2s_pipeline.llm.settings import LLMSettings
 
 
 def refused(status: int, headers: dict[str, str] | None = None, body: object = None) -> Setback:
@@ -98,9 +114,89 @@ def test_what_is_no_chat_completion_is_a_setback_to_try_again(body: bytes) -> No
     assert caught.value.retry
 
 
-@pytest.mark.parametrize("usage", [b"null", b'{"prompt_tokens": "many"}', b'{"prompt_tokens": -1}'])
+@pytest.mark.parametrize(
+    "usage",
+    [
+        b"null",
+        b"[1]",
+        b'"much"',
+        b'{"prompt_tokens": "many"}',
+        b'{"prompt_tokens": -1}',
+        b'{"prompt_tokens": 9223372036854775808, "prompt_tokens_details": "none"}',
+    ],
+)
 def test_a_reply_is_kept_whatever_its_usage_says(usage: bytes) -> None:
     reply = read_reply(b'{"choices": [{"message": {"content": "a"}}], "usage": ' + usage + b"}")
 
     assert reply.text == "a"
     assert reply.input_tokens is None
+
+
+def test_what_is_told_beside_a_reply_in_another_form_does_not_cost_the_reply() -> None:
+    body = {
+        "choices": [
+            {"message": {"content": "a", "refusal": {"why": "x" * 9_000}}, "finish_reason": ["length"]}
+        ]
+    }
+
+    reply = read_reply(orjson.dumps(body))
+
+    assert reply.finish_reason is None
+    assert reply.refusal is not None and len(reply.refusal) == 400
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_no_more_of_a_reply_is_read_than_fits_into_memory(packed: bool) -> None:
+    """Without a bound, replies that do not end fill the memory until the time limit of the call."""
+    with EndlessServer(packed=packed) as server:
+        settings = LLMSettings.model_validate({"base_url": server.base_url, "call_timeout_s": 120.0})
+
+        setback = asyncio.run(_first_setback(settings))
+
+    assert setback.reason == f"the reply has more than {MOST_PACKED_BYTES if packed else MOST_BYTES:,} bytes"
+    assert setback.retry and setback.billed and not setback.outage
+    assert server.sent < 4 * MOST_BYTES
+
+
+async def _first_setback(settings: LLMSettings) -> Setback:
+    endpoint = Endpoint(settings)
+    try:
+        with pytest.raises(Setback) as caught:
+            await endpoint.complete({"model": "m", "messages": []})
+    finally:
+        await endpoint.close()
+    return caught.value
+
+
+class EndlessServer:
+    """Answers a request with blanks until the other side hangs up."""
+
+    def __init__(self, *, packed: bool) -> None:
+        self.sent = 0
+        self._encoding = b"Content-Encoding: gzip\r\n" if packed else b""
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self.base_url = f"http://127.0.0.1:{self._listening.getsockname()[1]}/v1"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listening.close()
+        self._thread.join(timeout=10)
+
+    def _serve(self) -> None:
+        block = b" " * (1 << 20)
+        packer = zlib.compressobj(wbits=31, level=0 if self._encoding else -1)
+        connection, _ = self._listening.accept()
+        with connection, suppress(OSError):
+            connection.recv(1 << 16)
+            connection.sendall(
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" + self._encoding + b"\r\n"
+            )
+            while True:
+                sent = packer.compress(block) if self._encoding else block
+                if sent:
+                    connection.sendall(b"%x\r\n" % len(sent) + sent + b"\r\n")
+                    self.sent += len(sent)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -91,6 +92,28 @@ def test_half_a_surrogate_pair_is_unreadable() -> None:
 def test_a_reply_of_nothing_but_open_brackets_is_read_in_linear_time() -> None:
     with pytest.raises(Unreadable):
         parse_reply('{"a":' * 50_000, Advice)
+
+
+@pytest.mark.parametrize("unit", ["<think>", "<think></think", '\\"', '{"', "{ ,", '{"a":",'])
+def test_a_reply_made_to_be_slow_is_read_in_a_moment(unit: str) -> None:
+    text = '{"' + unit * (900_000 // len(unit))
+    started = monotonic()
+
+    with pytest.raises(Unreadable):
+        parse_reply(text, Advice)
+
+    assert monotonic() - started < 10
+
+
+def test_a_reply_beyond_any_limit_of_tokens_is_not_read() -> None:
+    with pytest.raises(Unreadable, match="more than 1,000,000 characters"):
+        parse_reply(GOOD + " " * 1_000_000, Advice)
+
+
+def test_thoughts_before_an_answer_are_left_out_and_one_that_does_not_end_is_not() -> None:
+    text = f'<think>{{"do": "no", "step": 1}}</think> {GOOD} <thinking>{{"step": 2'
+
+    assert parse_reply(text, Advice) == Advice(do="look first", step=3)
 
 
 class Advices(BaseModel):

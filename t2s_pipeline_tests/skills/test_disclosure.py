@@ -18,6 +18,8 @@ from t2s_pipeline.traces.redaction.fingerprints import SALT_BYTES, load_salt
 from t2s_pipeline_tests.skills.builders import NOW, Desk, Room, airline, cluster
 from t2s_pipeline_tests.traces.secret_set import secret_samples
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "copper-Window77"
 TOKEN = next(each.value for each in secret_samples(seed=1, per_kind=1) if each.label == "npm token")
 SALT = b"s" * SALT_BYTES

@@ -380,6 +380,7 @@ def test_any_sequence_of_writes_leaves_the_last_one_of_each_scope(
     assert steps == [(*key, 2) for key in expected]
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(writes)
 def test_a_trace_is_in_the_store_once_whatever_batches_bring_it(

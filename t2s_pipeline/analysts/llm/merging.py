@@ -11,6 +11,7 @@ import asyncio
 import random
 import re
 import threading
+from collections import Counter
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -185,7 +186,7 @@ class LLMMerger:
             return _unaccounted(named, len(findings))
 
         reply = self._asked("judge", shown, JudgeReply, (), check)
-        pairs = {tuple(sorted(n - 1 for n in pair)) for pair in reply.opposed if len(set(pair)) == 2}
+        pairs = {tuple(sorted({n - 1 for n in pair})) for pair in reply.opposed if len(set(pair)) == 2}
         return Judgement(
             same=tuple(sorted(tuple(sorted(n - 1 for n in group)) for group in reply.groups if group)),
             opposed=tuple(sorted((low, high) for low, high in pairs)),
@@ -263,9 +264,10 @@ def _finding_lines(number: int, finding: Stated) -> str:
 
 def _unaccounted(named: Sequence[int], expected: int) -> str | None:
     """What is wrong with an account of the numbers 1 to `expected`; None when each is named once."""
-    missing = sorted(set(range(1, expected + 1)) - set(named))
-    strange = sorted(set(named) - set(range(1, expected + 1)))
-    twice = sorted({number for number in named if named.count(number) > 1})
+    counts = Counter(named)
+    missing = sorted(set(range(1, expected + 1)) - counts.keys())
+    strange = sorted(counts.keys() - set(range(1, expected + 1)))
+    twice = sorted(number for number, count in counts.items() if count > 1)
     for numbers, problem in ((missing, "is missing"), (strange, "was not given"), (twice, "is named twice")):
         if numbers:
             return f"number {numbers[0]} {problem}; name each of 1 to {expected} exactly once"

@@ -80,6 +80,7 @@ def test_a_model_is_never_told_reward_task_or_ids(tmp_path: Path) -> None:
     assert not [record.task_id for record in records if f"{record.task_id}\n" in prompts]
 
 
+@pytest.mark.slow
 def test_under_faults_of_all_kinds_every_trace_is_analysed_or_has_a_reason(tmp_path: Path) -> None:
     records = many_records(150)
     behaviour = Behaviour(fault_rate=0.3, slow_s=1.2, seed=5)

@@ -5,6 +5,7 @@ import random
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -183,6 +184,26 @@ def test_a_judgement_tells_what_is_the_same_and_what_is_opposed(server: LocalSer
 
     assert judgement.same == ((0, 3), (1,), (2,))
     assert judgement.opposed == ((1, 2),)
+
+
+def test_a_pair_that_is_named_with_a_number_twice_is_a_pair(server: LocalServer, tmp_path: Path) -> None:
+    server.misbehave(content=json.dumps({"groups": [[1], [2], [3], [4]], "opposed": [[3, 2, 3], [4, 3, 2]]}))
+    findings = [Stated(kind=le.kind, signature=le.signature) for le in LESSONS]
+
+    with merger_for(server, tmp_path) as merger:
+        judgement = merger.judge(findings)
+
+    assert judgement.opposed == ((1, 2),)
+
+
+def test_a_judgement_of_very_many_numbers_is_refused_in_a_moment(server: LocalServer, tmp_path: Path) -> None:
+    server.misbehave(content=json.dumps({"groups": [[1] * 150_000], "opposed": []}))
+    started = monotonic()
+
+    with merger_for(server, tmp_path) as merger, pytest.raises(CallFailed, match="name each of 1 to 4"):
+        merger.judge([Stated(kind=le.kind, signature=le.signature) for le in LESSONS])
+
+    assert monotonic() - started < 20
 
 
 def test_a_judgement_accounts_for_every_finding(server: LocalServer, tmp_path: Path) -> None:
