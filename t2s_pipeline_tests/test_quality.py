@@ -18,6 +18,8 @@ from t2s_pipeline.traces.ingest import ingest_batches
 from t2s_pipeline_tests.assets.builders import drop, pipeline_in
 from t2s_pipeline_tests.skills.builders import Room, airline
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def pipeline(tmp_path: Path) -> Pipeline:

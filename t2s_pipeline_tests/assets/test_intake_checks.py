@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
 from t2s_pipeline.assets.partitions import TRACE_BATCHES, range_tags
 from t2s_pipeline.definitions import build_definitions
 from t2s_pipeline.outstanding import plan_inbox
 from t2s_pipeline_tests.assets.builders import drop, pipeline_in
 from t2s_pipeline_tests.test_intake import HOSTILE
+
+pytestmark = pytest.mark.slow
 
 CHECKS = {
     "known_outcomes",

@@ -7,6 +7,8 @@ import pytest
 
 from t2s_pipeline.assets.landing import Landing, finished, landed
 
+pytestmark = pytest.mark.slow
+
 BATCHES = dg.StaticPartitionsDefinition(["a", "b", "c"])
 
 

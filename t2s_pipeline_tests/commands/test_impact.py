@@ -108,6 +108,7 @@ def test_a_name_that_is_not_one_trace_is_refused(t2s: Terminal, name: str, sente
     assert sentence in done.err
 
 
+@pytest.mark.slow
 def test_as_a_program_it_prints_one_object_and_nothing_else(room: Room) -> None:
     command = [sys.executable, "-m", "t2s_pipeline.cli", "impact", TRACE, "--json"]
 

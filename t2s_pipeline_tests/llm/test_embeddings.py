@@ -16,6 +16,8 @@ from t2s_pipeline.llm.limits import SystemClock
 from t2s_pipeline.llm.settings import LLMSettings
 from t2s_pipeline_tests.llm.server import Behaviour, LocalServer, spelled
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def server() -> Iterator[LocalServer]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -122,6 +123,7 @@ def test_without_hand_edits_the_merge_is_what_the_pipeline_writes(
     assert not result.withheld
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None, suppress_health_check=CALM)
 @given(SUBSETS, st.data())
 def test_without_news_the_merge_is_what_the_person_left(clusters: list[Cluster], data: st.DataObject) -> None:
@@ -135,6 +137,7 @@ def test_without_news_the_merge_is_what_the_person_left(clusters: list[Cluster],
     }
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None, suppress_health_check=CALM)
 @given(SUBSETS, SUBSETS, st.data())
 def test_no_line_a_person_added_is_ever_lost(
@@ -156,6 +159,7 @@ def test_no_line_a_person_added_is_ever_lost(
         assert added <= kept
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None, suppress_health_check=CALM)
 @given(SUBSETS, SUBSETS, st.data())
 def test_every_rule_is_on_a_line_or_withheld(

@@ -6,9 +6,13 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import pytest
+
 from t2s_pipeline.settings import DataPaths, Settings
 from t2s_pipeline.traces.inbox import plan_batches
 from t2s_pipeline_tests.traces.samples import read_one, write, write_lines
+
+pytestmark = pytest.mark.slow
 
 MANY = 6_000
 LONG_S = 6.0

@@ -95,6 +95,7 @@ def test_under_faults_of_all_kinds_every_trace_is_analysed_or_has_a_reason(tmp_p
     assert sum(row.attempts for row in report.calls) == server.seen.chats
 
 
+@pytest.mark.slow
 def test_the_next_run_asks_again_for_nothing_but_what_failed(tmp_path: Path) -> None:
     records = many_records(100)
     with LocalServer(Behaviour(fault_rate=0.5, faults=("empty", "refusal"), seed=1)) as server:
