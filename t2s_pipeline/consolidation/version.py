@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from t2s_pipeline.analysts.version import source_version
-from t2s_pipeline.traces import legible, permitted
+from t2s_pipeline.traces import legible, permitted, rule_text
 
-CLUSTERS_VERSION = source_version([Path(__file__).parent, Path(permitted.__file__), Path(legible.__file__)])
+_GATE = [Path(str(module.__file__)) for module in (permitted, rule_text, legible)]
+CLUSTERS_VERSION = source_version([Path(__file__).parent, *_GATE])
 """Changes whenever the same lessons could give other clusters."""

@@ -17,7 +17,7 @@ from t2s_pipeline.errors import TraceError
 from t2s_pipeline.settings import Settings
 from t2s_pipeline.traces.layouts import sha256_of
 from t2s_pipeline.traces.outcomes import OutcomeSource, outcome_of_reward
-from t2s_pipeline.traces.record import Outcome, TraceRecord
+from t2s_pipeline.traces.record import Outcome, TraceRecord, short_name
 from t2s_pipeline.traces.redact import Redactor
 from t2s_pipeline.traces.strictness import parse
 
@@ -31,6 +31,12 @@ _USELESS = (
     "the row needs one of trace_id, session_id, id, task_id and one of reward, success, outcome, status, "
     "with a value that is a number or a word such as success or failure"
 )
+_NO_COLUMNS = (
+    "the first line has to name the columns: one of trace_id, session_id, id, task_id, and one of reward, "
+    "success, outcome, status"
+)
+_SEPARATORS = ",;\t"
+"""Of columns: what spreadsheets write in this country or that."""
 _A_LINK = "a symbolic link: copy the file into the inbox instead"
 
 Key = tuple[str, ...]
@@ -113,11 +119,7 @@ def rows_of(file: Path) -> tuple[list[tuple[int, Row]], list[Problem]]:
     except OSError as error:
         return [], [(file, 1, f"the file cannot be read: {error.strerror}")]
     if file.suffix == ".csv":
-        reader = csv.DictReader(io.StringIO(text))
-        try:
-            return [(reader.line_num, dict(row)) for row in reader], []
-        except csv.Error as error:
-            return [], [(file, reader.line_num, f"not valid CSV: {error}")]
+        return _csv_rows(file, text)
     rows: list[tuple[int, Row]] = []
     problems: list[Problem] = []
     for number, line in enumerate(text.split("\n"), start=1):
@@ -135,6 +137,21 @@ def rows_of(file: Path) -> tuple[list[tuple[int, Row]], list[Problem]]:
     return rows, problems
 
 
+def _csv_rows(file: Path, text: str) -> tuple[list[tuple[int, Row]], list[Problem]]:
+    """The rows of a table whose first line names its columns; what separates them is told by that line."""
+    head = text.partition("\n")[0]
+    separator = next((one for one in _SEPARATORS if one in head), _SEPARATORS[0])
+    reader = csv.DictReader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
+    try:
+        columns = [name.strip().lower() for name in reader.fieldnames or ()]
+        if columns and not ({name for name, _ in _NAMED_BY} & {*columns} and {*_RESULTS} & {*columns}):
+            return [], [(file, 1, _NO_COLUMNS)]
+        reader.fieldnames = columns
+        return [(reader.line_num, dict(row)) for row in reader], []
+    except csv.Error as error:
+        return [], [(file, reader.line_num, f"not valid CSV: {error}")]
+
+
 def _enter(row: Row, into: dict[Key, Outcome], settings: Settings) -> bool:
     """Enters the outcome a row gives; False when the row does not say of what, or how it ended."""
     recorded = next((row[name] for name in _RESULTS if row.get(name) not in (None, "")), None)
@@ -145,9 +162,11 @@ def _enter(row: Row, into: dict[Key, Outcome], settings: Settings) -> bool:
     if detail := row.get("detail"):
         shown, _ = Redactor(settings.redaction, b"").redact_text(str(detail))
         outcome = outcome.model_copy(update={"detail": shown})
-    kind, value = named
+    kind, value = named[0], str(named[1])
+    if kind == "task":
+        value = short_name(value)
     trial = row.get("trial")
-    into[(kind, str(value)) if trial in (None, "") else (kind, str(value), str(trial))] = outcome
+    into[(kind, value) if trial in (None, "") else (kind, value, short_name(str(trial)))] = outcome
     return True
 
 

@@ -13,15 +13,12 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cache
 from urllib.parse import urlsplit
 
-from markdown_it import MarkdownIt
 from pydantic import BaseModel, ConfigDict
 
-from t2s_pipeline.traces.legible import legible
+from t2s_pipeline.traces.rule_text import blocks_and_prose, readings, spans_and_prose
 
 _DANGEROUS = (
     *(
@@ -87,8 +84,6 @@ _IP = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?::\d{1,5})?(?![\w.])")
 _DOCUMENTATION = re.compile(
     r"(?i)^(?:localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|(?:.+\.)?example\.(?:com|org|net)|.+\.(?:example|test|invalid))$"
 )
-_OPENING = re.compile(r" {0,3}(`{3,}+|~{3,}+)(.*)")
-_TICKS = re.compile(r"`++")
 _SHELL_FENCES = frozenset(
     {"", "sh", "bash", "shell", "zsh", "console", "shellsession", "powershell", "ps1", "bat", "cmd"}
 )
@@ -121,6 +116,14 @@ _RISKY = frozenset(
 )
 """Programs that are looked for in running text too, where most words are not commands."""
 _RISKY_CALL = re.compile(rf"(?<![\w./-])(?:{'|'.join(sorted(_RISKY))})(?:\s+[^\s,;]+)+", re.IGNORECASE)
+_INSTALL = re.compile(
+    r"(?<![\w./-])(?:"
+    r"(?:(?:uv\s+)?pip3?|uv|pipx|poetry|conda|mamba|npm|pnpm|yarn|bun|gem|cargo|brew|apt|apt-get|dnf|yum|apk)"
+    r"\s+(?:install|add|i)\s+(?:-[\w=.-]+\s+)*[\w@][\w@./\[\]=<>~^:-]*"
+    r"|(?:npx|uvx|bunx|pnpm\s+dlx|pipx\s+run)\s+(?:-[\w=.-]+\s+)*[\w@][\w@./:-]*"
+    r"|go\s+(?:install|get)\s+[\w.-]+/[\w@./-]+)"
+)
+"""Fetching a package and running what is in it, up to the first name."""
 
 
 def allowed_in_skill(
@@ -138,7 +141,7 @@ def allowed_in_skill(
     if len(text) > LONGEST_RULE:
         return [f"a text of {len(text):,} characters is no rule"]
     problems: list[str] = []
-    for reading in _readings(text):
+    for reading in readings(text):
         problems += [*_address_problems(reading, own, config), *_command_problems(reading, own, config)]
     return list(dict.fromkeys(problems))
 
@@ -149,7 +152,7 @@ def names_what_is_run(text: str) -> bool:
     return len(text) > LONGEST_RULE or any(
         any(pattern.search(reading) for pattern in (_URL, _HOST, _IP, _SCRIPT))
         or next(_commands(reading), None) is not None
-        for reading in _readings(text)
+        for reading in readings(text)
     )
 
 
@@ -157,7 +160,7 @@ def words_to_look_for(text: str) -> list[str]:
     """Words one of which is in every command that could permit something in a rule text: hosts, scripts and
     programs, in lower case. Empty when the text names none of them."""
     words: set[str] = set()
-    for reading in _readings(text) if len(text) <= LONGEST_RULE else ():
+    for reading in readings(text) if len(text) <= LONGEST_RULE else ():
         urls = (url for url in map(_trimmed, _URL.findall(reading)) if "[" not in url)
         words.update(urlsplit(url).hostname or "" for url in urls)
         for pattern in (_HOST, _IP):
@@ -210,34 +213,6 @@ class OwnCommands:
         return any(known == program and words <= run for known, run in self._runs)
 
 
-def _readings(text: str) -> tuple[str, ...]:
-    """The text as it stands and as it reads; once where the two are equal. Blocks of code that begin and end
-    on lines of their own read as they stand."""
-    blocks, prose = _blocks_and_prose(text)
-    read = _as_read(prose if all(block.closed for block in blocks) else text)
-    return (text,) if read == text else (text, read)
-
-
-def _as_read(text: str) -> str:
-    """One line as a client shows it: no emphasis, no escapes, code as code, targets of links beside their
-    words."""
-    parts: list[str] = []
-    for token in _markdown().parseInline(" ".join(legible(text).split())):
-        for child in token.children or ():
-            if child.type == "code_inline":
-                parts.append(f"`{child.content}`")
-            elif child.type in ("text", "html_inline"):
-                parts.append(child.content)
-            elif child.type in ("link_open", "image"):
-                parts.append(f" {child.attrGet('href') or child.attrGet('src') or ''} {child.content}")
-    return "".join(parts)
-
-
-@cache
-def _markdown() -> MarkdownIt:
-    return MarkdownIt("commonmark")
-
-
 def _address_problems(text: str, own: OwnCommands, config: PermittedConfig) -> Iterator[str]:
     rest = text
     for match in _URL.finditer(text):
@@ -286,7 +261,7 @@ def _command_problems(text: str, own: OwnCommands, config: PermittedConfig) -> I
 
 def _commands(text: str) -> Iterator[str]:
     """Everything in a text that reads as a command line."""
-    blocks, prose = _blocks_and_prose(text)
+    blocks, prose = blocks_and_prose(text)
     for block in blocks:
         for line in "\n".join(block.lines).replace("\\\n", " ").splitlines():
             command = line.strip().removeprefix("$ ").removeprefix("> ")
@@ -295,7 +270,7 @@ def _commands(text: str) -> Iterator[str]:
                 yield command
             else:
                 yield from _risky_calls(command)
-    spans, prose = _spans_and_prose(prose)
+    spans, prose = spans_and_prose(prose)
     for span in spans:
         command = " ".join(span.split()).removeprefix("$ ")
         if _reads_as_command(command):
@@ -309,60 +284,9 @@ def _commands(text: str) -> Iterator[str]:
     yield from _risky_calls(prose)
 
 
-@dataclass(frozen=True)
-class _Block:
-    """A block of code between two lines that mark it; without the second it goes on to the end."""
-
-    language: str
-    lines: Sequence[str]
-    closed: bool
-
-
-def _blocks_and_prose(text: str) -> tuple[list[_Block], str]:
-    """The blocks of code of a text, and the text with an empty line for each."""
-    blocks: list[_Block] = []
-    prose: list[str] = []
-    lines = text.split("\n")
-    number = 0
-    while number < len(lines):
-        opening = _OPENING.fullmatch(lines[number])
-        number += 1
-        if opening is None:
-            prose.append(lines[number - 1])
-            continue
-        mark = re.compile(rf" {{0,3}}{opening[1]}[`~]*[ \t]*")
-        end = next((at for at in range(number, len(lines)) if mark.fullmatch(lines[at])), len(lines))
-        language = opening[2].strip().split(" ")[0].lower()
-        blocks.append(_Block(language, lines[number:end], closed=end < len(lines)))
-        prose.append("")
-        number = end + 1
-    return blocks, "\n".join(prose)
-
-
-def _spans_and_prose(text: str) -> tuple[list[str], str]:
-    """The code in the lines of a text: what stands between two equally long runs of backticks; and the text
-    with a space for each."""
-    runs = [match.span() for match in _TICKS.finditer(text)]
-    later: dict[int, list[int]] = {}
-    for start, end in reversed(runs):
-        later.setdefault(end - start, []).append(start)
-    spans: list[str] = []
-    prose: list[str] = []
-    position = 0
-    for start, end in runs:
-        same = later[end - start]
-        while same and same[-1] <= start:
-            same.pop()
-        if start < position or not same:
-            continue
-        spans.append(text[end : same[-1]])
-        prose.append(text[position:start])
-        position = same[-1] + end - start
-    return spans, " ".join([*prose, text[position:]])
-
-
 def _risky_calls(text: str) -> Iterator[str]:
     """Calls of programs that can do harm, in a text that is not a command as a whole."""
+    yield from (match.group().rstrip(".:") for match in _INSTALL.finditer(text))
     for match in _RISKY_CALL.finditer(text):
         command = match.group().rstrip(".")
         if _ARGUMENT.search(command):

@@ -27,7 +27,7 @@ from t2s_pipeline.traces.format import (
 )
 from t2s_pipeline.traces.formats import recognise
 from t2s_pipeline.traces.layouts import parse_session, sha256_of, too_large
-from t2s_pipeline.traces.record import Quarantined, Source, TraceRecord, trace_id_for
+from t2s_pipeline.traces.record import Quarantined, Source, TraceRecord, short_name, trace_id_for
 from t2s_pipeline.traces.redact import Redactor
 from t2s_pipeline.traces.sniffing import look_at
 from t2s_pipeline.traces.strictness import REPAIRED, parse
@@ -226,9 +226,9 @@ class _Reader:
         trace = TraceRecord(
             trace_id=trace_id_for(self._skill, own),
             skill=self._skill,
-            task_id=converted.task_id,
-            trial=converted.trial,
-            agent=converted.agent or "unknown",
+            task_id=converted.task_id and short_name(converted.task_id),
+            trial=converted.trial and short_name(converted.trial),
+            agent=short_name(converted.agent or "unknown"),
             source=Source(
                 format=self.format.name,
                 format_version=converted.format_version,

@@ -9,6 +9,10 @@ from typing import Any, Literal
 from atif import Step, Trajectory
 from pydantic import BaseModel, ConfigDict
 
+LONGEST_NAME = 300
+"""Characters of a name that are kept as they are."""
+_NAME_KEPT = 200
+
 OutcomeStatus = Literal["success", "failure", "partial", "error", "unknown"]
 
 
@@ -84,6 +88,14 @@ class Quarantined(BaseModel):
 def trace_id_for(skill: str, record_sha256: str) -> str:
     """Stable id of a trace: same skill and same record bytes, same id."""
     return "t-" + hashlib.sha256(f"{skill}\x00{record_sha256}".encode()).hexdigest()[:16]
+
+
+def short_name(name: str) -> str:
+    """A task's, trial's or agent's name of bounded length: some producers put a whole prompt there. Of a long
+    one its beginning and its hash stay, so that different names stay different."""
+    if len(name) <= LONGEST_NAME:
+        return name
+    return f"{name[:_NAME_KEPT]}… {hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:16]}"
 
 
 def text_of(content: Any) -> str:

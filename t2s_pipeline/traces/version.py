@@ -9,7 +9,16 @@ from t2s_pipeline.sources import settings_version, source_version
 
 _ELSEWHERE = frozenset(
     # How work is cut, shared out and reported, and what a rule may say: none of it changes a trace.
-    ("inbox.py", "ingest.py", "worker.py", "released.py", "decisions.py", "permitted.py", "version.py")
+    (
+        "inbox.py",
+        "ingest.py",
+        "worker.py",
+        "released.py",
+        "decisions.py",
+        "permitted.py",
+        "rule_text.py",
+        "version.py",
+    )
 )
 _CODE = source_version([Path(__file__).parent], (".py", ".toml"), without=_ELSEWHERE)
 _DECIDING = (

@@ -167,6 +167,27 @@ def test_a_reason_and_the_detail_of_an_outcome_tell_no_secret(paths: DataPaths) 
     assert stored[0] == "with <SECRET:github-pat:1>"
 
 
+def test_a_whole_prompt_as_the_name_of_a_task_is_shortened_and_stays_its_own(paths: DataPaths) -> None:
+    prompts = [f"{'Solve the puzzle. ' * 1_000}{number}" for number in range(2)]
+    write_lines(
+        paths.inbox / "s" / "long.jsonl",
+        [
+            chat(name, task_id=prompt, agent=prompt, reward=None)
+            for name, prompt in zip("ab", prompts, strict=True)
+        ],
+    )
+    write_lines(paths.inbox / "s" / "outcomes.jsonl", [{"task_id": prompts[1], "success": False}])
+
+    run(paths)
+
+    found = Store(paths).query(
+        "SELECT task_id, agent, status FROM traces WHERE uri LIKE '%long%' ORDER BY uri"
+    )
+    assert found["task_id"].n_unique() == found["agent"].n_unique() == 2
+    assert max(map(len, (*found["task_id"], *found["agent"]))) < 300
+    assert found["status"].to_list() == ["unknown", "failure"]
+
+
 def test_a_line_separator_inside_a_string_ends_no_line_of_an_outcome_file(paths: DataPaths) -> None:
     row = '{"task_id": "task-good", "success": false, "detail": "one\u2028two\x0cthree"}\r\n'
     write(paths.inbox / "s" / "outcomes.jsonl", row)
@@ -175,6 +196,36 @@ def test_a_line_separator_inside_a_string_ends_no_line_of_an_outcome_file(paths:
 
     assert report.reasons == []
     assert report.outcomes == {"failure": 1}
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "task_id;success\ntask-good;false\n",
+        "Task_ID, Success\ntask-good, FALSE\n",
+        "\ufefftask_id\tsuccess\r\ntask-good\tfalse\r\n",
+        '"task_id","success"\n"task-good","0"\n',
+    ],
+)
+def test_an_outcome_file_is_read_as_a_spreadsheet_wrote_it(paths: DataPaths, table: str) -> None:
+    write(paths.inbox / "s" / "outcomes.csv", table)
+
+    (report,) = run(paths)
+
+    assert (report.outcomes, report.reasons) == ({"failure": 1}, [])
+
+
+@pytest.mark.parametrize("table", ["task-good,false\ntask-bad,true\n", "name,result\na,b\nc,d\n"])
+def test_an_outcome_file_whose_first_line_names_no_columns_is_told_of_once(
+    paths: DataPaths, table: str
+) -> None:
+    write(paths.inbox / "s" / "outcomes.csv", table)
+
+    (report,) = run(paths)
+
+    assert list(reasons(report)) == ["outcomes.csv#L1"]
+    assert reasons(report)["outcomes.csv#L1"].startswith("the first line has to name the columns")
+    assert report.outcomes == {"success": 1}
 
 
 def test_a_damaged_manifest_is_named_and_its_files_are_planned_anew_without_it(paths: DataPaths) -> None:
