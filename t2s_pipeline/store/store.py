@@ -157,7 +157,10 @@ class Store:
             self._load_all(deadline)
             with self._connected(deadline, read_only=True) as connection:
                 bound = dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
-                frame: pl.DataFrame = connection.sql(sql, params=bound).pl()
+                try:
+                    frame: pl.DataFrame = connection.sql(sql, params=bound).pl()
+                except (duckdb.IOException, duckdb.FatalException) as error:
+                    raise StoreError(_unusable(self._paths.database, str(error))) from error
                 return frame
 
     def erase_traces(self, trace_ids: Sequence[str]) -> dict[str, int]:
@@ -232,6 +235,8 @@ class Store:
         aside: list[SetAside] = []
         names = staged_names(stage)
         if not names and self._is_settled():
+            if stage.is_dir():
+                clear_leftovers(stage)
             return LoadReport()
         with self._connected(deadline) as connection:
             for setting in (_LITTLE_MEMORY, *(_MANY_SETS if len(names) > 1 else ())):

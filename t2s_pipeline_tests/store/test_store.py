@@ -65,6 +65,15 @@ def test_a_set_that_needs_more_memory_than_loading_usually_does_gets_it(
     assert report.set_aside == ()
 
 
+def test_a_database_that_lost_its_end_is_told_in_one_sentence(store: Store, paths: DataPaths) -> None:
+    store.replace({"batch": "b1"}, batch_tables("b1", [f"t-{number}" for number in range(2_000)]))
+    whole = paths.database.read_bytes()
+    paths.database.write_bytes(whole[: len(whole) // 2])
+
+    with pytest.raises(StoreError, match=r"cannot be used: .* Move it away and run again"):
+        store.query("SELECT * FROM traces")
+
+
 def test_a_store_can_be_sent_to_another_process(store: Store) -> None:
     store.replace({"batch": "b1"}, batch_tables("b1", ["t-1"]))
 
